@@ -1,0 +1,1 @@
+//! The receipt-ingest function.

@@ -1,0 +1,1 @@
+//! The uptake-report function.

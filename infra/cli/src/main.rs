@@ -1,0 +1,2 @@
+//! The ims command line.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Build, run, test and measure the whole.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Message templates, SMS segments, letters and provider clients.

@@ -1,0 +1,1 @@
+//! People, vaccinations, invitations, messages and calls: types and rules without input or output.

@@ -1,0 +1,1 @@
+//! The campaign rule language: parse, validate, compile, evaluate, explain.

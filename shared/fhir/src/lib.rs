@@ -1,0 +1,1 @@
+//! FHIR R4 Immunization, Patient and OperationOutcome as the national API defines them.

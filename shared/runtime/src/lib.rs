@@ -1,0 +1,1 @@
+//! Telemetry, configuration, the two clocks, authentication and permissions.

@@ -1,0 +1,1 @@
+//! The population snapshot: Arrow schemas, Parquet parts and the manifest.

@@ -1,0 +1,1 @@
+//! Synthetic population, sandbox GOV.UK Notify and the local front door.

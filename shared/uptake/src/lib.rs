@@ -1,0 +1,1 @@
+//! Coverage statistics and small-number suppression.
