@@ -1,1 +1,18 @@
 //! People, vaccinations, invitations, messages and calls: types and rules without input or output.
+//!
+//! Nothing here knows storage, clocks, randomness or a wire format: time and ids are passed in.
+
+pub mod campaign;
+pub mod clock;
+pub mod contact;
+pub mod ids;
+pub mod invitation;
+pub mod nhs_number;
+pub mod person;
+pub mod postcode;
+pub mod vaccine;
+
+pub use ids::{BatchId, ImmunisationId, MessageId, PersonId};
+pub use nhs_number::NhsNumber;
+pub use person::Person;
+pub use vaccine::VaccineType;

@@ -1,0 +1,277 @@
+//! A person as the service knows them: one item, small enough to be read and written whole.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::age_on;
+use crate::{NhsNumber, PersonId, VaccineType, postcode};
+
+/// Cohort labels that say what a person wishes about contact, not what they are.
+pub const WISH_PREFIX: &str = "contact_";
+
+/// Cohort label of people in prison or another secure setting: they are reached through its healthcare service.
+pub const IN_CUSTODY: &str = "in_custody";
+
+/// Sex as NHS files code it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum Gender {
+    /// 1
+    Male,
+    /// 2
+    Female,
+    /// 9
+    Other,
+    /// 0, or nothing said
+    #[default]
+    Unknown,
+}
+
+impl Gender {
+    /// From the NHS code 1, 2, 9 or 0.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        match code {
+            "1" => Some(Self::Male),
+            "2" => Some(Self::Female),
+            "9" => Some(Self::Other),
+            "0" => Some(Self::Unknown),
+            _ => None,
+        }
+    }
+
+    /// The NHS code.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Male => "1",
+            Self::Female => "2",
+            Self::Other => "9",
+            Self::Unknown => "0",
+        }
+    }
+
+    /// The FHIR code.
+    #[must_use]
+    pub fn fhir(self) -> &'static str {
+        match self {
+            Self::Male => "male",
+            Self::Female => "female",
+            Self::Other => "other",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What the demographics feed says of a person; every field is replaced together by a later row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(default)]
+pub struct Demographics {
+    /// The source's serial number of the row this came from; 0 where only a vaccination or booking is known.
+    pub serial: u64,
+    /// Given name.
+    pub given_name: String,
+    /// Family name.
+    pub family_name: String,
+    /// Date of birth, where known.
+    pub date_of_birth: Option<Date>,
+    /// Sex.
+    pub gender: Gender,
+    /// Address lines, blank ones left out.
+    pub address_lines: Vec<String>,
+    /// Postcode as written, normalised.
+    pub postcode: String,
+    /// LSOA code, e.g. `E01000001`.
+    pub lsoa: String,
+    /// MSOA code.
+    pub msoa: String,
+    /// Sub-ICB location code.
+    pub sub_icb: String,
+    /// ICB code, e.g. `QOQ`.
+    pub icb: String,
+    /// Region code, e.g. `Y63`.
+    pub region: String,
+    /// Index of Multiple Deprivation decile, 1 most deprived to 10; 0 unknown.
+    pub imd_decile: u8,
+    /// Ethnic category (NHS Data Dictionary), `Z` not stated, `99` not known.
+    pub ethnic_category: String,
+    /// Registered practice, e.g. `B81087`.
+    pub practice: String,
+    /// Landline or other number to telephone.
+    pub telephone: String,
+    /// Mobile number to text.
+    pub mobile: String,
+    /// Email address.
+    pub email: String,
+    /// Preferred language code.
+    pub language: String,
+    /// Whether an interpreter is needed.
+    pub interpreter: bool,
+}
+
+/// The five separate, reversible states under which nobody is written to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(default)]
+pub struct States {
+    /// Died, with the date where known; formally registered or informally reported.
+    pub dead: Option<Death>,
+    /// Removed from registration, with the reason code (EMB, SCT, NIT, ORR, …).
+    pub removed: Option<String>,
+    /// The NHS number that replaced this one.
+    pub superseded_by: Option<NhsNumber>,
+    /// The NHS number was invalidated.
+    pub invalidated: bool,
+    /// PDS "R": the address may be disclosed to nobody.
+    pub restricted: bool,
+}
+
+/// A death.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Death {
+    /// The day, where known.
+    pub date: Option<Date>,
+    /// Whether it is registered (status 2) or so far only reported (status 1).
+    pub formal: bool,
+}
+
+/// Membership of a cohort, or of a list of wishes. Kept when it ends, so that an older row cannot revive it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// Member now.
+    pub member: bool,
+    /// The day of the latest change.
+    pub date: Date,
+    /// Place of the change in its source (file time and row), which decides between changes of one day.
+    pub order: String,
+    /// Which list says so.
+    pub source: String,
+}
+
+/// What rules need of a person's history with one programme. Recomputed from the person's events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(default)]
+pub struct ProgrammeSummary {
+    /// Days on which a dose was given, ascending, each day once.
+    pub doses: Vec<Date>,
+    /// The day of the latest appointment that stands (booked, not cancelled or missed).
+    pub booked: Option<Date>,
+    /// Who holds that booking.
+    pub booking_provider: String,
+    /// Invitations written or suppressed, newest last.
+    pub invites: Vec<Invite>,
+}
+
+/// A trace of an invitation in the person's own summary, so that rules and selection see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invite {
+    /// Campaign.
+    pub campaign: String,
+    /// Dose, from 1.
+    pub dose: u8,
+    /// The day it was decided.
+    pub date: Date,
+    /// Whether it was opened (a message is on its way); otherwise it was suppressed and may be decided again.
+    pub opened: bool,
+}
+
+impl ProgrammeSummary {
+    /// Doses on or after a day (the start of a season or of the programme).
+    #[must_use]
+    pub fn doses_since(&self, from: Date) -> u8 {
+        u8::try_from(self.doses.iter().filter(|day| **day >= from).count()).unwrap_or(u8::MAX)
+    }
+
+    /// Whether an invitation for this dose of the campaign was opened.
+    #[must_use]
+    pub fn is_invited(&self, campaign: &str, dose: u8) -> bool {
+        self.invites.iter().any(|invite| invite.opened && invite.campaign == campaign && invite.dose == dose)
+    }
+
+    /// Notes an invitation's latest decision; one entry for each campaign and dose.
+    pub fn note_invite(&mut self, invite: Invite) {
+        self.invites.retain(|held| held.campaign != invite.campaign || held.dose != invite.dose);
+        self.invites.push(invite);
+    }
+}
+
+/// A person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// Internal id.
+    pub id: PersonId,
+    /// Rises by one with every write; every decision about the person is made under it.
+    pub version: u64,
+    /// NHS number, where known.
+    pub nhs_number: Option<NhsNumber>,
+    /// Demographics.
+    #[serde(default)]
+    pub demographics: Demographics,
+    /// The five states.
+    #[serde(default)]
+    pub states: States,
+    /// Cohorts and wishes by label, ended ones included.
+    #[serde(default)]
+    pub cohorts: BTreeMap<String, Membership>,
+    /// History by programme.
+    #[serde(default)]
+    pub programmes: BTreeMap<VaccineType, ProgrammeSummary>,
+}
+
+impl Person {
+    /// Someone of whom nothing but an id is known yet.
+    #[must_use]
+    pub fn new(id: PersonId, nhs_number: Option<NhsNumber>) -> Self {
+        Self {
+            id,
+            version: 0,
+            nhs_number,
+            demographics: Demographics::default(),
+            states: States::default(),
+            cohorts: BTreeMap::new(),
+            programmes: BTreeMap::new(),
+        }
+    }
+
+    /// Whether the person is a member of a cohort (or holds a wish) now.
+    #[must_use]
+    pub fn in_cohort(&self, label: &str) -> bool {
+        self.cohorts.get(label).is_some_and(|membership| membership.member)
+    }
+
+    /// The cohorts of which the person is a member, wishes left out.
+    pub fn cohort_labels(&self) -> impl Iterator<Item = &str> {
+        self.cohorts
+            .iter()
+            .filter(|(label, membership)| membership.member && !label.starts_with(WISH_PREFIX))
+            .map(|(label, _)| label.as_str())
+    }
+
+    /// Whether the person has opted out of all contact, or of this programme's.
+    #[must_use]
+    pub fn has_opted_out(&self, programme: VaccineType) -> bool {
+        self.in_cohort("contact_opt_out_all")
+            || self.in_cohort(&format!("contact_opt_out_{}", programme.code().to_lowercase()))
+    }
+
+    /// Age in completed years on a day, where the date of birth is known.
+    #[must_use]
+    pub fn age_on(&self, day: Date) -> Option<i16> {
+        self.demographics.date_of_birth.map(|born| age_on(born, day))
+    }
+
+    /// The person's history with a programme.
+    #[must_use]
+    pub fn programme(&self, programme: VaccineType) -> ProgrammeSummary {
+        self.programmes.get(&programme).cloned().unwrap_or_default()
+    }
+
+    /// Whether a letter can be addressed: at least one line and a postcode that is not a dummy.
+    #[must_use]
+    pub fn has_postal_address(&self) -> bool {
+        !self.states.restricted
+            && postcode::is_deliverable(&self.demographics.postcode)
+            && self.demographics.address_lines.iter().any(|line| !line.trim().is_empty())
+    }
+}
