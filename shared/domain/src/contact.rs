@@ -163,7 +163,6 @@ fn may_text(person: &Person, today: Date) -> bool {
 /// Whether the person may be telephoned, and has a number.
 #[must_use]
 pub fn may_telephone(person: &Person) -> bool {
-    !person.states.restricted
-        && !person.in_cohort("contact_no_telephone")
-        && !(person.demographics.telephone.is_empty() && person.demographics.mobile.is_empty())
+    let has_number = !person.demographics.telephone.is_empty() || !person.demographics.mobile.is_empty();
+    has_number && !person.states.restricted && !person.in_cohort("contact_no_telephone")
 }

@@ -117,12 +117,12 @@ impl MessageState {
     /// Whether a provider's later word may move the message from this state to another.
     #[must_use]
     pub fn accepts_receipt(self, to: Self) -> bool {
-        match (self, to) {
+        matches!(
+            (self, to),
             (Self::Sending | Self::Unknown, Self::Sent | Self::Delivered | Self::Failed)
-            | (Self::Sent, Self::Delivered | Self::Failed)
-            | (Self::Failed, Self::Delivered) => true,
-            _ => false,
-        }
+                | (Self::Sent, Self::Delivered | Self::Failed)
+                | (Self::Failed, Self::Delivered)
+        )
     }
 }
 

@@ -10,6 +10,7 @@ pub mod invitation;
 pub mod nhs_number;
 pub mod person;
 pub mod postcode;
+pub mod record;
 pub mod vaccine;
 
 pub use ids::{BatchId, ImmunisationId, MessageId, PersonId};
