@@ -161,6 +161,8 @@ pub struct Message {
     pub provider_id: Option<String>,
     /// Print batch, for a letter.
     pub batch: Option<BatchId>,
+    /// Rises by one with every write.
+    pub version: u64,
 }
 
 /// Outcome of a recall call.

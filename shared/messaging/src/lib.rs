@@ -1,1 +1,11 @@
-//! Typed, versioned SQS messages, claim-check to S3 and the partial-batch loop.
+//! Typed, versioned messages between functions, and the objects they point to.
+//!
+//! A message is small: lists of people travel as objects in the work bucket, and the message names the object.
+
+mod jobs;
+mod objects;
+mod queues;
+
+pub use jobs::{ChunkJob, ClaimJob, IssueJob, LetterJob, PartJob, SmsJob};
+pub use objects::{Bucket, Buckets, ObjectError, Objects};
+pub use queues::{MessagingError, Queue, Queues, handle_each};

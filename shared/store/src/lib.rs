@@ -1,1 +1,54 @@
-//! DynamoDB tables, keys, items and conditional writes.
+//! DynamoDB tables, keys, items and conditional writes. The only crate that knows attribute values.
+//!
+//! Invariant: nothing about a person is written without a condition on the version that was read.
+
+mod batch;
+mod campaigns;
+mod control;
+mod error;
+mod feed_files;
+mod item;
+pub mod keys;
+mod outreach;
+mod persons;
+mod tables;
+mod transaction;
+
+pub use campaigns::{Definition, PartResult};
+pub use control::ManifestPointer;
+pub use error::StoreError;
+pub use feed_files::{ChunkState, FeedFile, FeedFileState, RowFailure};
+pub use item::{Item, from_item, to_item};
+pub use outreach::{DueEntry, PendingLetter};
+pub use persons::AuditEntry;
+pub use tables::{Table, Tables};
+pub use transaction::Transaction;
+
+use aws_sdk_dynamodb::Client;
+
+/// The truth: a client and the names of its tables.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pub(crate) db: Client,
+    pub(crate) tables: Tables,
+}
+
+impl Store {
+    /// A store on these tables.
+    #[must_use]
+    pub fn new(db: Client, tables: Tables) -> Self {
+        Self { db, tables }
+    }
+
+    /// The client, for what has no call of its own here.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.db
+    }
+
+    /// The tables' names.
+    #[must_use]
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+}

@@ -1,0 +1,74 @@
+//! What the messages say. A body carries its own schema version in the envelope.
+
+use ims_domain::campaign::Step;
+use ims_domain::{MessageId, PersonId};
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+/// For `record-ingest`: one chunk of a feed file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChunkJob {
+    /// The file's key in the inbound bucket.
+    pub file: String,
+    /// Chunk number, from 0.
+    pub chunk: u32,
+    /// Object in the work bucket.
+    pub object: String,
+}
+
+/// For `cohort-selection`: one snapshot part of a wave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartJob {
+    /// Campaign.
+    pub campaign: String,
+    /// Wave.
+    pub wave: String,
+    /// Part number, from 0.
+    pub part: u32,
+}
+
+/// For `invitation-issue`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum IssueJob {
+    /// A claim of a released wave.
+    Claim(ClaimJob),
+    /// Invitations whose next step is due.
+    Due {
+        /// Campaign.
+        campaign: String,
+        /// Business day for which they are due.
+        day: Date,
+        /// People with the dose they are invited to.
+        people: Vec<(PersonId, u8)>,
+    },
+}
+
+/// People to invite: an object in the work bucket that lists them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimJob {
+    /// Campaign.
+    pub campaign: String,
+    /// Wave.
+    pub wave: String,
+    /// Object in the work bucket: a JSON list of [person id, dose, cohort].
+    pub object: String,
+}
+
+/// For `sms-dispatch`: texts to send.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SmsJob {
+    /// Messages.
+    pub messages: Vec<MessageId>,
+}
+
+/// For `letter-dispatch`: letters to seal in one batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LetterJob {
+    /// Campaign.
+    pub campaign: String,
+    /// Step, so that a batch holds one kind of letter.
+    pub step: Step,
+    /// Letters, in order.
+    pub messages: Vec<MessageId>,
+}

@@ -1,0 +1,135 @@
+//! Campaign definitions and waves.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use ims_domain::campaign::{ContactPlan, Wave, WaveState};
+use serde::{Deserialize, Serialize};
+
+use crate::{Store, StoreError, Table, Transaction, from_item, keys, to_item};
+
+/// A campaign at one version: its eligibility rules (EliD JSON) and its contact plan. Never changed once written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Definition {
+    /// Campaign.
+    pub campaign: String,
+    /// Version, from 1.
+    pub version: u32,
+    /// The EliD campaign configuration, as given.
+    pub rules: String,
+    /// The contact plan.
+    pub plan: ContactPlan,
+}
+
+/// What selection found in one snapshot part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartResult {
+    /// Part number.
+    pub part: u32,
+    /// People in the part.
+    pub people: u64,
+    /// People who are eligible.
+    pub eligible: u64,
+    /// Candidates.
+    pub candidates: u64,
+    /// Object in the work bucket that lists the candidates in order.
+    pub object: String,
+}
+
+impl Store {
+    /// Writes a new version of a campaign.
+    ///
+    /// # Errors
+    /// [`StoreError::Condition`] where that version exists.
+    pub async fn create_definition(&self, definition: &Definition) -> Result<(), StoreError> {
+        let (pk, sk) = keys::definition(&definition.campaign, definition.version);
+        self.transaction().create(Table::Campaign, to_item(&pk, &sk, definition)?).commit().await
+    }
+
+    /// A campaign at one version.
+    ///
+    /// # Errors
+    /// Where the table or the item cannot be read.
+    pub async fn definition(&self, campaign: &str, version: u32) -> Result<Option<Definition>, StoreError> {
+        self.get(Table::Campaign, keys::definition(campaign, version)).await?.map(from_item).transpose()
+    }
+
+    /// The latest version of a campaign.
+    ///
+    /// # Errors
+    /// Where the table or the item cannot be read.
+    pub async fn latest_definition(&self, campaign: &str) -> Result<Option<Definition>, StoreError> {
+        let items = self.query(Table::Campaign, &format!("C#{campaign}"), "DEF#").await?;
+        items.into_iter().next_back().map(from_item).transpose()
+    }
+
+    /// A wave.
+    ///
+    /// # Errors
+    /// Where the table or the item cannot be read.
+    pub async fn wave(&self, campaign: &str, wave: &str) -> Result<Option<Wave>, StoreError> {
+        self.get(Table::Campaign, keys::wave(campaign, wave)).await?.map(from_item).transpose()
+    }
+
+    /// All waves of a campaign.
+    ///
+    /// # Errors
+    /// Where the table or an item cannot be read.
+    pub async fn waves(&self, campaign: &str) -> Result<Vec<Wave>, StoreError> {
+        let items = self.query(Table::Campaign, &format!("C#{campaign}"), "WAVE#").await?;
+        items.into_iter().map(from_item).collect()
+    }
+
+    /// Creates a wave.
+    ///
+    /// # Errors
+    /// [`StoreError::Condition`] where it exists.
+    pub async fn create_wave(&self, wave: &Wave) -> Result<(), StoreError> {
+        let (pk, sk) = keys::wave(&wave.campaign, &wave.wave);
+        self.transaction().create(Table::Campaign, to_item(&pk, &sk, wave)?).commit().await
+    }
+
+    /// Moves a wave from the state it had to the one it has now, and its gates with it.
+    ///
+    /// # Errors
+    /// [`StoreError::Condition`] where it is not in state `from`.
+    pub async fn move_wave(&self, wave: &Wave, from: WaveState) -> Result<(), StoreError> {
+        let (pk, sk) = keys::wave(&wave.campaign, &wave.wave);
+        let held = AttributeValue::S(from.name().to_owned());
+        let mut transaction = self.transaction().put_where(Table::Campaign, to_item(&pk, &sk, wave)?, "state", held);
+        for shard in 0..keys::SHARDS {
+            let (pk, sk) = keys::gate(&wave.campaign, &wave.wave, shard);
+            #[derive(Serialize)]
+            struct Gate {
+                state: WaveState,
+            }
+            transaction = transaction.put(Table::Campaign, to_item(&pk, &sk, &Gate { state: wave.state })?);
+        }
+        transaction.commit().await
+    }
+
+    /// Notes what selection found in a part; the same part may be noted again.
+    ///
+    /// # Errors
+    /// Where the table cannot be written.
+    pub async fn put_part(&self, campaign: &str, wave: &str, result: &PartResult) -> Result<(), StoreError> {
+        let (pk, sk) = keys::part(campaign, wave, result.part);
+        self.put(Table::Campaign, to_item(&pk, &sk, result)?).await
+    }
+
+    /// The parts noted so far.
+    ///
+    /// # Errors
+    /// Where the table or an item cannot be read.
+    pub async fn parts(&self, campaign: &str, wave: &str) -> Result<Vec<PartResult>, StoreError> {
+        let items = self.query(Table::Campaign, &format!("C#{campaign}"), &format!("PART#{wave}#")).await?;
+        items.into_iter().map(from_item).collect()
+    }
+}
+
+impl Transaction<'_> {
+    /// Checks that a wave is released, on the gate of the person's shard.
+    #[must_use]
+    pub fn check_released(self, campaign: &str, wave: &str, shard: u64) -> Self {
+        let released = AttributeValue::S(WaveState::Released.name().to_owned());
+        self.check(Table::Campaign, keys::gate(campaign, wave, shard), "state", released)
+    }
+}

@@ -1,0 +1,50 @@
+//! Control items: business clock of a sandbox, snapshot manifest pointer.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Store, StoreError, Table, from_item, keys, to_item};
+
+/// Which manifest is current.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct ManifestPointer {
+    /// Rises by one with every manifest; 0 before the first.
+    pub version: u64,
+    /// Id of the manifest.
+    pub manifest: String,
+    /// Change files up to this key are merged.
+    pub watermark: String,
+}
+
+impl Store {
+    /// Which manifest is current; version 0 before the first.
+    ///
+    /// # Errors
+    /// Where the table or the item cannot be read.
+    pub async fn manifest(&self) -> Result<ManifestPointer, StoreError> {
+        let item = self.get(Table::Control, keys::control("MANIFEST")).await?;
+        Ok(item.map(from_item).transpose()?.unwrap_or_default())
+    }
+
+    /// Publishes the next manifest by compare-and-set.
+    ///
+    /// # Errors
+    /// [`StoreError::Condition`] where another was published since `held` was read.
+    pub async fn publish_manifest(&self, next: &ManifestPointer, held: u64) -> Result<(), StoreError> {
+        let (pk, sk) = keys::control("MANIFEST");
+        self.transaction().replace(Table::Control, to_item(&pk, &sk, next)?, held).commit().await
+    }
+
+    /// Sets the business clock of a sandbox.
+    ///
+    /// # Errors
+    /// Where the table cannot be written.
+    pub async fn set_clock(&self, now: Timestamp) -> Result<(), StoreError> {
+        let (pk, sk) = keys::control("CLOCK");
+        let mut item = to_item(&pk, &sk, &ManifestPointer::default())?;
+        item.retain(|name, _| matches!(name.as_str(), "pk" | "sk" | "schema"));
+        item.insert("now".to_owned(), AttributeValue::S(now.to_string()));
+        self.put(Table::Control, item).await
+    }
+}

@@ -1,0 +1,55 @@
+//! What can go wrong with the store.
+
+use thiserror::Error;
+
+/// A failure of the store.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// A table's name is not configured.
+    #[error("environment variable {variable} is not set")]
+    NoTable {
+        /// Variable.
+        variable: String,
+    },
+    /// A condition did not hold: somebody else wrote first, or the thing exists. Read again and decide again.
+    #[error("the condition of write {index} in a transaction did not hold")]
+    Condition {
+        /// Place of the write in the transaction, from 0.
+        index: usize,
+    },
+    /// The database could not be reached, or refused, after all retries.
+    #[error("{operation} failed")]
+    Unavailable {
+        /// What was attempted.
+        operation: &'static str,
+        /// Cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// An item does not have the shape this version knows.
+    #[error("item {key} cannot be read: {message}")]
+    Item {
+        /// Key of the item.
+        key: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// A write would exceed what one transaction may hold.
+    #[error("a transaction of {0} writes is over the limit of 100")]
+    TooLarge(usize),
+}
+
+impl StoreError {
+    /// Wraps a client error.
+    pub fn unavailable<E: std::error::Error + Send + Sync + 'static>(
+        operation: &'static str,
+    ) -> impl FnOnce(E) -> Self {
+        move |source| Self::Unavailable { operation, source: Box::new(source) }
+    }
+
+    /// Whether reading again and deciding again may help.
+    #[must_use]
+    pub fn is_condition(&self) -> bool {
+        matches!(self, Self::Condition { .. })
+    }
+}

@@ -1,0 +1,141 @@
+//! Feed files and how far they have come.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Store, StoreError, Table, from_item, keys, to_item};
+
+/// State of a feed file, in the national system's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FeedFileState {
+    /// Being cut into chunks.
+    Processing,
+    /// Cut; its chunks are being applied.
+    Preprocessed,
+    /// All rows answered.
+    Processed,
+    /// Refused as a whole.
+    Failed,
+    /// The same file was taken before.
+    #[serde(rename = "Not processed - Duplicate")]
+    Duplicate,
+    /// No rows.
+    #[serde(rename = "Not processed - Empty file")]
+    Empty,
+    /// The supplier may not send this.
+    #[serde(rename = "Not processed - Unauthorised")]
+    Unauthorised,
+}
+
+/// A feed file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedFile {
+    /// Object key in the inbound bucket.
+    pub name: String,
+    /// Entity tag of the object.
+    pub etag: String,
+    /// Message id used in its acknowledgements.
+    pub message_id: String,
+    /// `vaccinations`, `demographics`, `cohorts` or `bookings`.
+    pub feed: String,
+    /// Supplier, where the name gives one.
+    pub supplier: String,
+    /// Vaccine type, for vaccinations.
+    pub vaccine: Option<String>,
+    /// State.
+    pub state: FeedFileState,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// When it came.
+    pub received: Timestamp,
+    /// Data rows.
+    pub rows: u64,
+    /// Chunks.
+    pub chunks: u32,
+    /// Rows stored or already known.
+    pub accepted: u64,
+    /// Rows refused.
+    pub rejected: u64,
+}
+
+/// A row that was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowFailure {
+    /// Row in the file, from 1.
+    pub row: u64,
+    /// The supplier's own name for it: `UNIQUE_ID^URI` or the like.
+    pub local_id: String,
+    /// Why.
+    pub diagnostics: String,
+}
+
+/// What became of a chunk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChunkState {
+    /// Chunk number, from 0.
+    pub chunk: u32,
+    /// Rows stored or already known.
+    pub accepted: u64,
+    /// Rows refused.
+    pub rejected: u64,
+    /// Object in the work bucket that lists the failures.
+    pub object: String,
+}
+
+impl Store {
+    /// Notes a file, unless the same name was taken before.
+    ///
+    /// # Errors
+    /// [`StoreError::Condition`] where it was.
+    pub async fn create_file(&self, file: &FeedFile) -> Result<(), StoreError> {
+        let (pk, sk) = keys::file(&file.name);
+        self.transaction().create(Table::File, to_item(&pk, &sk, file)?).commit().await
+    }
+
+    /// Moves a file from one state.
+    ///
+    /// # Errors
+    /// [`StoreError::Condition`] where it is not in state `from`.
+    pub async fn move_file(&self, file: &FeedFile, from: FeedFileState) -> Result<(), StoreError> {
+        let (pk, sk) = keys::file(&file.name);
+        let state =
+            serde_dynamo::to_attribute_value(from).unwrap_or_else(|_| AttributeValue::S("Processing".to_owned()));
+        self.transaction().put_where(Table::File, to_item(&pk, &sk, file)?, "state", state).commit().await
+    }
+
+    /// Writes a file's item whatever was there.
+    ///
+    /// # Errors
+    /// Where the table cannot be written.
+    pub async fn put_file(&self, file: &FeedFile) -> Result<(), StoreError> {
+        let (pk, sk) = keys::file(&file.name);
+        self.put(Table::File, to_item(&pk, &sk, file)?).await
+    }
+
+    /// A file.
+    ///
+    /// # Errors
+    /// Where the table or the item cannot be read.
+    pub async fn file(&self, name: &str) -> Result<Option<FeedFile>, StoreError> {
+        self.get(Table::File, keys::file(name)).await?.map(from_item).transpose()
+    }
+
+    /// Notes what became of a chunk; the same chunk may be noted again.
+    ///
+    /// # Errors
+    /// Where the table cannot be written.
+    pub async fn put_chunk(&self, file: &str, chunk: &ChunkState) -> Result<(), StoreError> {
+        let (pk, sk) = keys::chunk(file, chunk.chunk);
+        self.put(Table::File, to_item(&pk, &sk, chunk)?).await
+    }
+
+    /// The chunks answered so far, in order.
+    ///
+    /// # Errors
+    /// Where the table or an item cannot be read.
+    pub async fn chunks(&self, file: &str) -> Result<Vec<ChunkState>, StoreError> {
+        let items = self.query(Table::File, &format!("F#{file}"), "CHUNK#").await?;
+        items.into_iter().map(from_item).collect()
+    }
+}

@@ -1,0 +1,149 @@
+//! Keys, in one place: dear to change later.
+
+use ims_domain::ids::stable_hash;
+use ims_domain::{ImmunisationId, MessageId, NhsNumber, PersonId};
+use jiff::civil::Date;
+
+/// Shards of every index that many writers share.
+pub const SHARDS: u64 = 8;
+
+/// A key: partition, sort.
+pub type Key = (String, String);
+
+/// The shard a person falls in.
+#[must_use]
+pub fn shard(person: PersonId) -> u64 {
+    stable_hash(&person.to_string()) % SHARDS
+}
+
+/// A person's partition in `person`, `event`, `invitation`, `audit`.
+#[must_use]
+pub fn person_pk(person: PersonId) -> String {
+    format!("P#{person}")
+}
+
+/// `person`: the summary item.
+#[must_use]
+pub fn person(person: PersonId) -> Key {
+    (person_pk(person), "SUMMARY".to_owned())
+}
+
+/// `identity`: the alias of an NHS number.
+#[must_use]
+pub fn alias(number: NhsNumber) -> Key {
+    (format!("N#{number}"), "ALIAS".to_owned())
+}
+
+/// `identity`: the pointer of an immunisation id.
+#[must_use]
+pub fn pointer(id: ImmunisationId) -> Key {
+    (format!("I#{id}"), "POINTER".to_owned())
+}
+
+/// `event`: an immunisation.
+#[must_use]
+pub fn immunisation(person: PersonId, id: ImmunisationId) -> Key {
+    (person_pk(person), format!("IMM#{id}"))
+}
+
+/// `event`: a past version of an immunisation.
+#[must_use]
+pub fn immunisation_version(person: PersonId, id: ImmunisationId, version: u32) -> Key {
+    (person_pk(person), format!("PAST#{id}#{version:05}"))
+}
+
+/// `event`: an appointment.
+#[must_use]
+pub fn booking(person: PersonId, reference: &str) -> Key {
+    (person_pk(person), format!("BKG#{reference}"))
+}
+
+/// `campaign`: a definition by version.
+#[must_use]
+pub fn definition(campaign: &str, version: u32) -> Key {
+    (format!("C#{campaign}"), format!("DEF#{version:05}"))
+}
+
+/// `campaign`: a wave.
+#[must_use]
+pub fn wave(campaign: &str, wave: &str) -> Key {
+    (format!("C#{campaign}"), format!("WAVE#{wave}"))
+}
+
+/// `campaign`: a wave's gate, copied to every shard so that claims do not contend for one item.
+#[must_use]
+pub fn gate(campaign: &str, wave: &str, shard: u64) -> Key {
+    (format!("GATE#{campaign}#{wave}#{shard}"), "-".to_owned())
+}
+
+/// `campaign`: what the selection of one snapshot part found.
+#[must_use]
+pub fn part(campaign: &str, wave: &str, part: u32) -> Key {
+    (format!("C#{campaign}"), format!("PART#{wave}#{part:05}"))
+}
+
+/// `invitation`: the invitation of a person to a dose of a campaign.
+#[must_use]
+pub fn invitation(person: PersonId, campaign: &str, dose: u8) -> Key {
+    (person_pk(person), format!("C#{campaign}#D#{dose}"))
+}
+
+/// `invitation`: a partition of the due index.
+#[must_use]
+pub fn due_pk(campaign: &str, date: Date, shard: u64) -> String {
+    format!("DUE#{campaign}#{date}#{shard}")
+}
+
+/// `invitation`: an entry of the due index.
+#[must_use]
+pub fn due(person: PersonId, campaign: &str, dose: u8, date: Date) -> Key {
+    (due_pk(campaign, date, shard(person)), format!("{person}#{dose}"))
+}
+
+/// `message`: a message.
+#[must_use]
+pub fn message(id: MessageId) -> Key {
+    (format!("M#{id}"), "MESSAGE".to_owned())
+}
+
+/// `message`: a partition of letters waiting to be sealed.
+#[must_use]
+pub fn pending_letters_pk(campaign: &str, shard: u64) -> String {
+    format!("LETTERS#{campaign}#{shard}")
+}
+
+/// `message`: a letter waiting to be sealed.
+#[must_use]
+pub fn pending_letter(campaign: &str, person: PersonId, id: MessageId) -> Key {
+    (pending_letters_pk(campaign, shard(person)), id.to_string())
+}
+
+/// `call`: a partition of a campaign's recall tasks.
+#[must_use]
+pub fn calls_pk(campaign: &str, shard: u64) -> String {
+    format!("L#{campaign}#{shard}")
+}
+
+/// `call`: a recall task.
+#[must_use]
+pub fn call(campaign: &str, person: PersonId, dose: u8) -> Key {
+    (calls_pk(campaign, shard(person)), format!("{person}#{dose}"))
+}
+
+/// `file`: a feed file.
+#[must_use]
+pub fn file(name: &str) -> Key {
+    (format!("F#{name}"), "FILE".to_owned())
+}
+
+/// `file`: one chunk of a feed file.
+#[must_use]
+pub fn chunk(name: &str, chunk: u32) -> Key {
+    (format!("F#{name}"), format!("CHUNK#{chunk:06}"))
+}
+
+/// `control`: an item by name.
+#[must_use]
+pub fn control(name: &str) -> Key {
+    (name.to_owned(), "-".to_owned())
+}

@@ -1,0 +1,188 @@
+//! People and their timelines.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use ims_domain::record::{Booking, Immunisation, Record};
+use ims_domain::{ImmunisationId, NhsNumber, Person, PersonId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{Item, Store, StoreError, Table, Transaction, from_item, keys, to_item};
+
+/// Who saw or changed a person, and why. Append only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// When.
+    pub at: Timestamp,
+    /// Who: a supplier, a member of staff or a function.
+    pub actor: String,
+    /// What: `create`, `read`, `feed`, `sms`, `letter`, …
+    pub operation: String,
+    /// Why, or where from: a request id, a file and row, a campaign.
+    pub purpose: String,
+    /// Person.
+    pub person: PersonId,
+}
+
+fn audit_item(entry: &AuditEntry) -> Result<Item, StoreError> {
+    to_item(&keys::person_pk(entry.person), &format!("{}#{}", entry.at, Uuid::new_v4()), entry)
+}
+
+impl Store {
+    /// The person an NHS number points to.
+    ///
+    /// # Errors
+    /// Where the table cannot be read.
+    pub async fn person_by_nhs_number(&self, number: NhsNumber) -> Result<Option<PersonId>, StoreError> {
+        Ok(self.get(Table::Identity, keys::alias(number)).await?.as_ref().and_then(person_of))
+    }
+
+    /// The person who holds an immunisation record.
+    ///
+    /// # Errors
+    /// Where the table cannot be read.
+    pub async fn person_by_immunisation(&self, id: ImmunisationId) -> Result<Option<PersonId>, StoreError> {
+        Ok(self.get(Table::Identity, keys::pointer(id)).await?.as_ref().and_then(person_of))
+    }
+
+    /// A person's summary.
+    ///
+    /// # Errors
+    /// Where the table or the item cannot be read.
+    pub async fn person(&self, id: PersonId) -> Result<Option<Person>, StoreError> {
+        self.get(Table::Person, keys::person(id)).await?.map(from_item).transpose()
+    }
+
+    /// Many people's summaries, in no order.
+    ///
+    /// # Errors
+    /// Where the table or an item cannot be read.
+    pub async fn people(&self, ids: impl IntoIterator<Item = PersonId>) -> Result<Vec<Person>, StoreError> {
+        let items = self.get_many(Table::Person, ids.into_iter().map(keys::person)).await?;
+        items.into_iter().map(from_item).collect()
+    }
+
+    /// A person's summary, with their timeline where `with_events`.
+    ///
+    /// # Errors
+    /// Where a table or an item cannot be read.
+    pub async fn record(&self, id: PersonId, with_events: bool) -> Result<Option<Record>, StoreError> {
+        let Some(person) = self.person(id).await? else { return Ok(None) };
+        let mut record = Record::new(person);
+        if with_events {
+            let pk = keys::person_pk(id);
+            for item in self.query(Table::Event, &pk, "IMM#").await? {
+                let event: Immunisation = from_item(item)?;
+                record.immunisations.insert(event.id, event);
+            }
+            for item in self.query(Table::Event, &pk, "BKG#").await? {
+                let event: Booking = from_item(item)?;
+                record.bookings.insert(event.reference.clone(), event);
+            }
+        }
+        Ok(Some(record))
+    }
+
+    /// One immunisation.
+    ///
+    /// # Errors
+    /// Where the table or the item cannot be read.
+    pub async fn immunisation(&self, person: PersonId, id: ImmunisationId) -> Result<Option<Immunisation>, StoreError> {
+        self.get(Table::Event, keys::immunisation(person, id)).await?.map(from_item).transpose()
+    }
+
+    /// Writes what changed between two states of a record, with its audit entry, in one transaction.
+    ///
+    /// The person's version rises by one; past versions of immunisations are kept.
+    ///
+    /// # Errors
+    /// [`StoreError::Condition`] where the person was written since it was read, or was created by somebody else.
+    pub async fn save_record(&self, before: &Record, mut after: Record, audit: &AuditEntry) -> Result<(), StoreError> {
+        let held = before.person.version;
+        after.person.version = held + 1;
+        let id = after.person.id;
+        let mut transaction = self.transaction().replace(Table::Person, person_item(&after.person)?, held);
+        if held == 0
+            && let Some(number) = after.person.nhs_number
+        {
+            let (pk, sk) = keys::alias(number);
+            transaction = transaction.create(Table::Identity, pointing(&pk, &sk, id));
+        }
+        for (immunisation, event) in &after.immunisations {
+            let old = before.immunisations.get(immunisation);
+            if old == Some(event) {
+                continue;
+            }
+            let (pk, sk) = keys::immunisation(id, *immunisation);
+            transaction = transaction.replace(
+                Table::Event,
+                to_item(&pk, &sk, event)?,
+                old.map_or(0, |old| u64::from(old.version)),
+            );
+            if let Some(old) = old {
+                let (pk, sk) = keys::immunisation_version(id, *immunisation, old.version);
+                transaction = transaction.put(Table::Event, to_item(&pk, &sk, old)?);
+            } else {
+                let (pk, sk) = keys::pointer(*immunisation);
+                transaction = transaction.create(Table::Identity, pointing(&pk, &sk, id));
+            }
+        }
+        for (reference, event) in &after.bookings {
+            if before.bookings.get(reference) != Some(event) {
+                let (pk, sk) = keys::booking(id, reference);
+                transaction = transaction.put(Table::Event, to_item(&pk, &sk, event)?);
+            }
+        }
+        transaction.put(Table::Audit, audit_item(audit)?).commit().await
+    }
+
+    /// Writes an audit entry alone, before a disclosure.
+    ///
+    /// # Errors
+    /// Where it cannot be written; then nothing may be disclosed.
+    pub async fn audit(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        self.put(Table::Audit, audit_item(entry)?).await
+    }
+}
+
+impl Transaction<'_> {
+    /// Writes a person whose held version is `held`.
+    ///
+    /// # Errors
+    /// Where the person cannot be an item.
+    pub fn write_person(self, person: &Person, held: u64) -> Result<Self, StoreError> {
+        Ok(self.replace(Table::Person, person_item(person)?, held))
+    }
+
+    /// Checks that a person was not written since this version.
+    #[must_use]
+    pub fn check_person(self, person: &Person) -> Self {
+        self.check_version(Table::Person, keys::person(person.id), person.version)
+    }
+
+    /// Adds an audit entry.
+    ///
+    /// # Errors
+    /// Where the entry cannot be an item.
+    pub fn audit(self, entry: &AuditEntry) -> Result<Self, StoreError> {
+        Ok(self.put(Table::Audit, audit_item(entry)?))
+    }
+}
+
+fn person_item(person: &Person) -> Result<Item, StoreError> {
+    let (pk, sk) = keys::person(person.id);
+    to_item(&pk, &sk, person)
+}
+
+fn pointing(pk: &str, sk: &str, person: PersonId) -> Item {
+    Item::from([
+        ("pk".to_owned(), AttributeValue::S(pk.to_owned())),
+        ("sk".to_owned(), AttributeValue::S(sk.to_owned())),
+        ("schema".to_owned(), AttributeValue::N(crate::item::SCHEMA.to_string())),
+        ("person".to_owned(), AttributeValue::S(person.to_string())),
+    ])
+}
+
+fn person_of(item: &Item) -> Option<PersonId> {
+    item.get("person")?.as_s().ok()?.parse().ok()
+}

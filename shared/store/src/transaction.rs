@@ -1,0 +1,273 @@
+//! Transactions: all writes or none, each under its condition.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem};
+use uuid::Uuid;
+
+use crate::keys::Key;
+use crate::{Item, Store, StoreError, Table};
+
+/// Attempts at a transaction that met a conflict or a throttle.
+const ATTEMPTS: u32 = 8;
+
+/// Writes that are made together or not at all.
+#[derive(Debug)]
+pub struct Transaction<'a> {
+    store: &'a Store,
+    writes: Vec<TransactWriteItem>,
+}
+
+fn key_item((pk, sk): Key) -> Item {
+    Item::from([("pk".to_owned(), AttributeValue::S(pk)), ("sk".to_owned(), AttributeValue::S(sk))])
+}
+
+fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+impl Store {
+    /// Starts a transaction.
+    #[must_use]
+    pub fn transaction(&self) -> Transaction<'_> {
+        Transaction { store: self, writes: Vec::new() }
+    }
+
+    /// Reads one item, strongly consistent.
+    ///
+    /// # Errors
+    /// Where the table cannot be read.
+    pub async fn get(&self, table: Table, key: Key) -> Result<Option<Item>, StoreError> {
+        let output = self
+            .db
+            .get_item()
+            .table_name(self.tables.name(table))
+            .set_key(Some(key_item(key)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::unavailable("GetItem"))?;
+        Ok(output.item)
+    }
+
+    /// Writes one item whatever was there.
+    ///
+    /// # Errors
+    /// Where the table cannot be written.
+    pub async fn put(&self, table: Table, item: Item) -> Result<(), StoreError> {
+        self.db
+            .put_item()
+            .table_name(self.tables.name(table))
+            .set_item(Some(item))
+            .send()
+            .await
+            .map_err(StoreError::unavailable("PutItem"))?;
+        Ok(())
+    }
+
+    /// All items of a partition whose sort key begins so, strongly consistent, in order.
+    ///
+    /// # Errors
+    /// Where the table cannot be read.
+    pub async fn query(&self, table: Table, pk: &str, sk_prefix: &str) -> Result<Vec<Item>, StoreError> {
+        let mut items = Vec::new();
+        let mut start = None;
+        loop {
+            let mut request = self
+                .db
+                .query()
+                .table_name(self.tables.name(table))
+                .consistent_read(true)
+                .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
+                .set_exclusive_start_key(start);
+            request = if sk_prefix.is_empty() {
+                request.key_condition_expression("pk = :pk")
+            } else {
+                request
+                    .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
+                    .expression_attribute_values(":sk", AttributeValue::S(sk_prefix.to_owned()))
+            };
+            let page = request.send().await.map_err(StoreError::unavailable("Query"))?;
+            items.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+}
+
+impl Transaction<'_> {
+    /// Puts an item that must not be there yet.
+    #[must_use]
+    pub fn create(self, table: Table, item: Item) -> Self {
+        self.push_put(table, item, Some("attribute_not_exists(pk)"), None)
+    }
+
+    /// Puts an item whose held `version` must be the one given; 0 means that it must not be there yet.
+    #[must_use]
+    pub fn replace(self, table: Table, item: Item, version: u64) -> Self {
+        if version == 0 {
+            return self.create(table, item);
+        }
+        self.push_put(table, item, Some("version = :held"), Some((":held", number(version))))
+    }
+
+    /// Puts an item whatever was there.
+    #[must_use]
+    pub fn put(self, table: Table, item: Item) -> Self {
+        self.push_put(table, item, None, None)
+    }
+
+    /// Puts an item where the held one has this value in an attribute.
+    #[must_use]
+    pub fn put_where(self, table: Table, item: Item, attribute: &str, value: AttributeValue) -> Self {
+        let name = attribute.to_owned();
+        self.push(|store| {
+            let put = Put::builder()
+                .table_name(store.tables.name(table))
+                .set_item(Some(item))
+                .condition_expression("#held = :held")
+                .expression_attribute_names("#held", name)
+                .expression_attribute_values(":held", value)
+                .build();
+            put.ok().map(|put| TransactWriteItem::builder().put(put).build())
+        })
+    }
+
+    /// Deletes an item, there or not.
+    #[must_use]
+    pub fn delete(self, table: Table, key: Key) -> Self {
+        self.push(|store| {
+            let delete = Delete::builder().table_name(store.tables.name(table)).set_key(Some(key_item(key))).build();
+            delete.ok().map(|delete| TransactWriteItem::builder().delete(delete).build())
+        })
+    }
+
+    /// Checks that an item's attribute has this value, without writing it.
+    #[must_use]
+    pub fn check(self, table: Table, key: Key, attribute: &str, value: AttributeValue) -> Self {
+        let name = attribute.to_owned();
+        self.push(|store| {
+            let check = ConditionCheck::builder()
+                .table_name(store.tables.name(table))
+                .set_key(Some(key_item(key)))
+                .condition_expression("#checked = :checked")
+                .expression_attribute_names("#checked", name)
+                .expression_attribute_values(":checked", value)
+                .build();
+            check.ok().map(|check| TransactWriteItem::builder().condition_check(check).build())
+        })
+    }
+
+    /// Checks that an item still has this `version`.
+    #[must_use]
+    pub fn check_version(self, table: Table, key: Key, version: u64) -> Self {
+        self.check(table, key, "version", number(version))
+    }
+
+    fn push_put(
+        self,
+        table: Table,
+        item: Item,
+        condition: Option<&str>,
+        value: Option<(&str, AttributeValue)>,
+    ) -> Self {
+        let condition = condition.map(str::to_owned);
+        let value = value.map(|(name, value)| (name.to_owned(), value));
+        self.push(|store| {
+            let mut put = Put::builder()
+                .table_name(store.tables.name(table))
+                .set_item(Some(item))
+                .set_condition_expression(condition);
+            if let Some((name, value)) = value {
+                put = put.expression_attribute_values(name, value);
+            }
+            put.build().ok().map(|put| TransactWriteItem::builder().put(put).build())
+        })
+    }
+
+    fn push(mut self, write: impl FnOnce(&Store) -> Option<TransactWriteItem>) -> Self {
+        // The builders fail only where a required field is absent, and all are given above.
+        self.writes.extend(write(self.store));
+        self
+    }
+
+    /// Number of writes so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.writes.len()
+    }
+
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    /// Commits. Conflicts and throttles are retried under one client token, so that a reply lost after success is not
+    /// mistaken for a failure.
+    ///
+    /// # Errors
+    /// [`StoreError::Condition`] where a condition did not hold; [`StoreError::Unavailable`] after the last attempt.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        if self.writes.is_empty() {
+            return Ok(());
+        }
+        if self.writes.len() > 100 {
+            return Err(StoreError::TooLarge(self.writes.len()));
+        }
+        let token = Uuid::new_v4().to_string();
+        let mut attempt = 0;
+        loop {
+            let sent = self
+                .store
+                .db
+                .transact_write_items()
+                .set_transact_items(Some(self.writes.clone()))
+                .client_request_token(&token)
+                .send()
+                .await;
+            let error = match sent {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            };
+            let mut retry = false;
+            if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
+                let codes: Vec<&str> =
+                    cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None")).collect();
+                if let Some(index) = codes.iter().position(|code| *code == "ConditionalCheckFailed") {
+                    return Err(StoreError::Condition { index });
+                }
+                retry = codes.iter().any(|code| {
+                    matches!(*code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
+                });
+            } else if let Some(service) = error.as_service_error() {
+                retry = matches!(
+                    service.code(),
+                    Some(
+                        "TransactionInProgressException"
+                            | "ThrottlingException"
+                            | "ProvisionedThroughputExceededException"
+                            | "RequestLimitExceeded"
+                            | "InternalServerError"
+                    )
+                );
+            }
+            attempt += 1;
+            if !retry || attempt >= ATTEMPTS {
+                return Err(StoreError::Unavailable { operation: "TransactWriteItems", source: Box::new(error) });
+            }
+            tokio::time::sleep(pause(attempt)).await;
+        }
+    }
+}
+
+/// Capped exponential pause with jitter: 20 ms doubling to 1 s.
+pub(crate) fn pause(attempt: u32) -> Duration {
+    let ceiling = 20u64.saturating_mul(1 << attempt.min(6)).min(1_000);
+    let jitter = u64::from(Uuid::new_v4().as_bytes()[0]);
+    Duration::from_millis(ceiling / 2 + ceiling * jitter / 512)
+}
