@@ -1,1 +1,3 @@
 //! Synthetic population, sandbox GOV.UK Notify and the local front door.
+
+pub mod population;
