@@ -2,7 +2,11 @@
 
 pub mod auth;
 pub mod clock;
+mod service;
 pub mod settings;
 pub mod telemetry;
+mod trigger;
 
+pub use service::{Service, StartError};
 pub use settings::{Settings, SettingsError};
+pub use trigger::{Trigger, UnknownEvent};

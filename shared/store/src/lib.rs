@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing about a person is written without a condition on the version that was read.
 
+mod apply;
 mod batch;
 mod campaigns;
 mod control;
@@ -14,6 +15,7 @@ mod persons;
 mod tables;
 mod transaction;
 
+pub use apply::Actor;
 pub use campaigns::{Definition, PartResult};
 pub use control::ManifestPointer;
 pub use error::StoreError;
