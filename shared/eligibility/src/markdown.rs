@@ -1,27 +1,29 @@
 //! Style of the Markdown that apps and web pages render from action descriptions.
 
-/// What is wrong with the text: headings, lists and links that Markdown would not recognise as such.
-pub(crate) fn style_problems(text: &str) -> Vec<&'static str> {
+/// What is wrong with the text, with the line at fault: headings, lists and links that Markdown would not recognise as
+/// such.
+pub(crate) fn style_problems(text: &str) -> Vec<String> {
     let mut problems = Vec::new();
+    let mut problem = |message: &str, line: &str| problems.push(format!("{message}: {line:?}"));
     let mut previous_blank = true;
     for line in text.lines() {
         let hashes = line.bytes().take_while(|b| *b == b'#').count();
         let after = line.get(hashes..).unwrap_or_default();
         let heading = (1..=6).contains(&hashes);
         if heading && !after.starts_with(' ') && !after.trim().is_empty() {
-            problems.push("a heading needs a space after its hashes");
+            problem("a heading needs a space after its hashes", line);
         }
         if heading && !after.trim().is_empty() && !previous_blank {
-            problems.push("a heading needs a blank line before it");
+            problem("a heading needs a blank line before it", line);
         }
         if is_tight_bullet(line) {
-            problems.push("a list item needs a space after its bullet");
+            problem("a list item needs a space after its bullet", line);
         }
         if has_spaced_link(line) {
-            problems.push("a link is written [text](url), without a space between");
+            problem("a link is written [text](url), without a space between", line);
         }
         if has_swapped_link(line) {
-            problems.push("a link is written [text](url), not (text)[url]");
+            problem("a link is written [text](url), not (text)[url]", line);
         }
         previous_blank = line.trim().is_empty();
     }

@@ -3,6 +3,8 @@
 use jiff::Span;
 use jiff::civil::Date;
 
+use Relation::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual, NotEqual};
+
 /// Days an offset in days may reach; about the years ±9998 of the calendar.
 const MAX_DAYS: i64 = 3_650_000;
 
@@ -70,8 +72,6 @@ pub enum Unit {
     Weeks,
     Years,
 }
-
-use Relation::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual, NotEqual};
 
 const OPERATORS: [(&str, Operator); 35] = [
     ("=", Operator::Compare(Equal)),

@@ -87,8 +87,10 @@ fn read_campaign(s: &Scope<'_>) -> Option<Campaign> {
     if s.value("Iterations").is_some_and(|v| v.as_array().is_some_and(Vec::is_empty)) {
         s.fatal("Iterations", "must have at least one iteration");
     }
-    let read: Vec<Option<Iteration>> = scopes.iter().map(read_iteration).collect();
-    check_iterations(&scopes, &read, iteration_time, end_date);
+    let read: Vec<ReadIteration> = scopes.iter().map(read_iteration).collect();
+    // Against an end before the start every iteration would be wrong, too.
+    let end = end_date.filter(|end| start_date.is_none_or(|start| start <= *end));
+    check_iterations(&scopes, &read, iteration_time, end);
     Some(Campaign {
         id: id?,
         version: version?,
@@ -103,7 +105,7 @@ fn read_campaign(s: &Scope<'_>) -> Option<Campaign> {
         managers,
         approvers,
         reviewers,
-        iterations: read.into_iter().collect::<Option<_>>()?,
+        iterations: read.into_iter().map(|r| r.whole).collect::<Option<_>>()?,
     })
 }
 
@@ -117,30 +119,38 @@ fn read_approvals(s: &Scope<'_>) -> (Option<i64>, Option<i64>) {
     (minimum, maximum)
 }
 
+/// An iteration as far as it could be read; what identifies it is needed even if the rest is wrong.
+struct ReadIteration {
+    id: Option<String>,
+    date: Option<Date>,
+    time: Option<Time>,
+    whole: Option<Iteration>,
+}
+
 /// What must hold among the iterations of a campaign.
-fn check_iterations(scopes: &[Scope<'_>], read: &[Option<Iteration>], default_time: Time, end: Option<Date>) {
+fn check_iterations(scopes: &[Scope<'_>], read: &[ReadIteration], default_time: Time, end: Option<Date>) {
     let mut ids: HashMap<&str, usize> = HashMap::new();
     let mut starts: HashMap<(Date, Time), usize> = HashMap::new();
     for (index, (scope, iteration)) in scopes.iter().zip(read).enumerate() {
-        let Some(iteration) = iteration else { continue };
-        if let Some(first) = ids.insert(&iteration.id, index) {
-            scope.flaw("ID", format!("{:?} is also the ID of Iterations[{first}]", iteration.id));
+        if let Some(id) = &iteration.id
+            && let Some(first) = ids.insert(id, index)
+        {
+            scope.flaw("ID", format!("{id:?} is also the ID of Iterations[{first}]"));
         }
-        let start = (iteration.date, iteration.time.unwrap_or(default_time));
-        if let Some(first) = starts.insert(start, index) {
-            let message = format!("{} is also the start of Iterations[{first}]", compact(iteration.date));
-            scope.fatal("IterationDate", message);
+        let Some(date) = iteration.date else { continue };
+        if let Some(first) = starts.insert((date, iteration.time.unwrap_or(default_time)), index) {
+            scope.fatal("IterationDate", format!("{} is also the start of Iterations[{first}]", compact(date)));
         }
         if let Some(end) = end
-            && iteration.date > end
+            && date > end
         {
-            let message = format!("{} is after the campaign's EndDate {}", compact(iteration.date), compact(end));
+            let message = format!("{} is after the campaign's EndDate {}", compact(date), compact(end));
             scope.flaw("IterationDate", message);
         }
     }
 }
 
-fn read_iteration(s: &Scope<'_>) -> Option<Iteration> {
+fn read_iteration(s: &Scope<'_>) -> ReadIteration {
     let id = s.name("ID");
     let version = s.whole("Version");
     let name = s.text("Name");
@@ -151,10 +161,12 @@ fn read_iteration(s: &Scope<'_>) -> Option<Iteration> {
     let _kind = s.one_of("Type", &["A", "M", "S", "O"]);
     let actions: Vec<(String, Action)> =
         s.mandatory_entries("ActionsMapper").into_iter().map(|(key, entry)| (key, read_action(&entry))).collect();
+    // Without a mapper every routing would be wrong; that it is missing says enough.
+    let mapped = s.value("ActionsMapper").is_some_and(Value::is_object);
     let routing = |key: &str| {
         let text = s.text(key)?;
         for action in text.split('|').filter(|part| !part.is_empty()) {
-            if !actions.iter().any(|(known, _)| known == action) {
+            if mapped && !actions.iter().any(|(known, _)| known == action) {
                 s.flaw(key, format!("{action:?} is not a key of ActionsMapper"));
             }
         }
@@ -168,22 +180,25 @@ fn read_iteration(s: &Scope<'_>) -> Option<Iteration> {
     let rules: Vec<Option<IterationRule>> = s.objects("IterationRules").iter().map(read_rule).collect();
     let mappings = s.value("RulesMapper").map(|value| s.entries("RulesMapper", value)).unwrap_or_default();
     let rule_mappings = mappings.iter().map(|(_, entry)| read_rule_mapping(entry)).collect();
-    Some(Iteration {
-        id: id?,
-        version: version?,
-        name: name?,
-        date: date?,
-        time,
-        number,
-        default_comms_routing: default_comms_routing?,
-        default_not_eligible_routing: default_not_eligible_routing?,
-        default_not_actionable_routing: default_not_actionable_routing?,
-        status_texts,
-        cohorts: cohorts?,
-        rules: rules.into_iter().collect::<Option<_>>()?,
-        actions,
-        rule_mappings,
-    })
+    let whole = || {
+        Some(Iteration {
+            id: id.clone()?,
+            version: version?,
+            name: name?,
+            date: date?,
+            time,
+            number,
+            default_comms_routing: default_comms_routing?,
+            default_not_eligible_routing: default_not_eligible_routing?,
+            default_not_actionable_routing: default_not_actionable_routing?,
+            status_texts,
+            cohorts: cohorts?,
+            rules: rules.into_iter().collect::<Option<_>>()?,
+            actions,
+            rule_mappings,
+        })
+    };
+    ReadIteration { whole: whole(), id, date, time }
 }
 
 fn read_status_texts(s: &Scope<'_>) -> StatusTexts {
@@ -249,23 +264,21 @@ fn normal_url(link: &str) -> Option<String> {
 }
 
 fn read_cohorts(scopes: &[Scope<'_>]) -> Option<Vec<IterationCohort>> {
-    let mut cohorts: Vec<IterationCohort> = Vec::with_capacity(scopes.len());
-    let mut complete = true;
-    for scope in scopes {
-        let Some(cohort) = read_cohort(scope) else {
-            complete = false;
-            continue;
-        };
-        if cohorts.iter().any(|c| c.label == cohort.label) {
-            scope.flaw("CohortLabel", format!("{:?} is already a cohort of this iteration", cohort.label));
+    let mut labels: HashMap<String, usize> = HashMap::new();
+    let mut cohorts = Vec::with_capacity(scopes.len());
+    for (index, scope) in scopes.iter().enumerate() {
+        let label = scope.name("CohortLabel");
+        if let Some(label) = &label
+            && let Some(first) = labels.insert(label.clone(), index)
+        {
+            scope.flaw("CohortLabel", format!("{label:?} is also the label of IterationCohorts[{first}]"));
         }
-        cohorts.push(cohort);
+        cohorts.push(read_cohort(scope, label));
     }
-    complete.then_some(cohorts)
+    cohorts.into_iter().collect()
 }
 
-fn read_cohort(s: &Scope<'_>) -> Option<IterationCohort> {
-    let label = s.name("CohortLabel");
+fn read_cohort(s: &Scope<'_>, label: Option<String>) -> Option<IterationCohort> {
     let group = s.text("CohortGroup");
     let positive = templated(s, "PositiveDescription");
     let negative = templated(s, "NegativeDescription");
