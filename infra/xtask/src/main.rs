@@ -1,2 +1,168 @@
-//! Build, run, test and measure the whole.
-fn main() {}
+//! Build, run, test and measure the whole: `cargo xtask`.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser, Subcommand};
+use xtask::{
+    demo::{self, DemoArgs},
+    stack::{self, Emulator, Ports, StackOptions},
+    test::{self, TestArgs},
+};
+
+/// Build, run, test and measure the whole.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Set the local stack up from infra/template.yaml, or bring a running one up to date
+    Up(Up),
+    /// Stop what `up` started
+    Down {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Run everything that CI runs
+    Test {
+        /// Only this step (repeatable): fmt, clippy, doc, nextest, template, pytest
+        #[arg(long, value_name = "STEP")]
+        only: Vec<String>,
+        /// Not this step (repeatable)
+        #[arg(long, value_name = "STEP")]
+        skip: Vec<String>,
+        /// ministack or localstack
+        #[arg(long, default_value = "ministack")]
+        emulator: Emulator,
+    },
+    /// Run whole campaigns on the local stack and report
+    Demo {
+        /// People in the synthetic population
+        #[arg(long, default_value_t = 2000)]
+        people: u64,
+        /// Seed of the population and of everyone's behaviour
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// ministack or localstack
+        #[arg(long, default_value = "ministack")]
+        emulator: Emulator,
+        /// Write the report as JSON to this file
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+        /// Leave the stack up afterwards
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Run the benchmarks of tests/bench
+    Bench {
+        /// List the benchmarks
+        #[arg(long)]
+        list: bool,
+        /// Benchmarks to run; all where none is named
+        names: Vec<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Place {
+    /// Directory of the stack's logs, process records and endpoints.json [default: .local]
+    #[arg(long, value_name = "DIR")]
+    local_dir: Option<PathBuf>,
+}
+
+impl Place {
+    fn dir(&self) -> PathBuf {
+        self.local_dir.clone().unwrap_or_else(stack::default_local_dir)
+    }
+}
+
+#[derive(Debug, Args)]
+struct Up {
+    /// Load this many synthetic people
+    #[arg(long, default_value_t = 0)]
+    people: u64,
+    /// Seed of the people
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// ministack or localstack
+    #[arg(long, default_value = "ministack")]
+    emulator: Emulator,
+    /// The emulator's port [default: IMS_AWS_PORT, or 4566]
+    #[arg(long)]
+    port: Option<u16>,
+    /// The front door's port [default: IMS_FRONT_DOOR_PORT, or 4570]
+    #[arg(long)]
+    front_door_port: Option<u16>,
+    /// The sandbox GOV.UK Notify's port [default: IMS_NOTIFY_PORT, or 4571]
+    #[arg(long)]
+    notify_port: Option<u16>,
+    /// Seconds that a message stays in "sending" before it may be tried again
+    #[arg(long, default_value_t = 90)]
+    send_fence_seconds: u32,
+    /// Seconds after which the sandbox Notify refuses a token
+    #[arg(long, default_value_t = 30)]
+    token_window_seconds: u32,
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Up {
+    fn options(&self) -> Result<StackOptions> {
+        let usual = Ports::default();
+        Ok(StackOptions {
+            people: self.people,
+            seed: self.seed,
+            emulator: self.emulator,
+            ports: Ports {
+                aws: port(self.port, "IMS_AWS_PORT", usual.aws)?,
+                front_door: port(self.front_door_port, "IMS_FRONT_DOOR_PORT", usual.front_door)?,
+                notify: port(self.notify_port, "IMS_NOTIFY_PORT", usual.notify)?,
+            },
+            local_dir: self.place.dir(),
+            send_fence_seconds: self.send_fence_seconds,
+            token_window_seconds: self.token_window_seconds,
+        })
+    }
+}
+
+/// A port from a flag, else from the environment, else the usual one.
+fn port(flag: Option<u16>, variable: &str, usual: u16) -> Result<u16> {
+    match (flag, std::env::var(variable)) {
+        (Some(port), _) => Ok(port),
+        (None, Ok(text)) => text.parse().with_context(|| format!("{variable} is '{text}', which is no port")),
+        (None, Err(_)) => Ok(usual),
+    }
+}
+
+async fn run(task: Task) -> Result<bool> {
+    match task {
+        Task::Up(up) => {
+            let endpoints = stack::up(&up.options()?).await?;
+            println!("{}", serde_json::to_string_pretty(&endpoints)?);
+        }
+        Task::Down { place } => stack::down(&place.dir())?,
+        Task::Test { only, skip, emulator } => return test::run(&TestArgs { only, skip, emulator }),
+        Task::Demo { people, seed, emulator, json, keep } => {
+            demo::run(DemoArgs { people, seed, emulator, json, keep }).await?;
+        }
+        Task::Bench { list: true, .. } => eprintln!("there are no benchmarks yet"),
+        Task::Bench { names, .. } => bail!("there are no benchmarks yet (asked for: {})", names.join(", ")),
+    }
+    Ok(true)
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Cli::parse().task).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! The local stack: emulator, functions, sandbox GOV.UK Notify and front door.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::Command,
+    str::FromStr,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+
+use crate::{
+    demo, deploy,
+    endpoints::{self, Endpoints, REGION},
+    package,
+    processes::Processes,
+    progress::step,
+    python, workspace_root,
+};
+
+/// Name of the CloudFormation stack; each emulator holds one.
+const STACK: &str = "ims";
+/// Key of the sandbox GOV.UK Notify: name, service id, secret. It opens nothing else.
+const NOTIFY_API_KEY: &str = "sandbox-6c1fd0f0-3f0e-4f0b-9c57-5d1f0a7a1b01-0d9f3a52-7a44-4f38-8a53-9c3f6a1e2b02";
+/// Bearer token of the sandbox Notify's callbacks.
+const NOTIFY_CALLBACK_TOKEN: &str = "sandbox-callback";
+
+const EMULATOR: &str = "emulator";
+const NOTIFY: &str = "notify";
+const FRONT_DOOR: &str = "front-door";
+
+/// Which emulator stands in for AWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Emulator {
+    /// MiniStack, from the Python package index.
+    #[default]
+    MiniStack,
+    /// LocalStack.
+    LocalStack,
+}
+
+impl FromStr for Emulator {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "ministack" => Ok(Self::MiniStack),
+            "localstack" => Ok(Self::LocalStack),
+            other => Err(format!("'{other}' is not an emulator; choose ministack or localstack")),
+        }
+    }
+}
+
+/// Loopback ports of a stack's processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ports {
+    /// The emulator.
+    pub aws: u16,
+    /// The front door.
+    pub front_door: u16,
+    /// Sandbox GOV.UK Notify.
+    pub notify: u16,
+}
+
+impl Default for Ports {
+    fn default() -> Self {
+        Self { aws: 4566, front_door: 4570, notify: 4571 }
+    }
+}
+
+/// What a local stack is asked to be.
+#[derive(Debug, Clone)]
+pub struct StackOptions {
+    /// People to load; 0 for none.
+    pub people: u64,
+    /// Seed of the people.
+    pub seed: u64,
+    /// Emulator.
+    pub emulator: Emulator,
+    /// Ports.
+    pub ports: Ports,
+    /// Directory of logs, process records, packages and `endpoints.json`.
+    pub local_dir: PathBuf,
+    /// Seconds that a message stays in `sending` before it may be tried again.
+    pub send_fence_seconds: u32,
+    /// Seconds after which the sandbox Notify refuses a request's token; the real one's is 30.
+    pub token_window_seconds: u32,
+}
+
+impl Default for StackOptions {
+    fn default() -> Self {
+        Self {
+            people: 0,
+            seed: 1,
+            emulator: Emulator::default(),
+            ports: Ports::default(),
+            local_dir: default_local_dir(),
+            send_fence_seconds: 90,
+            token_window_seconds: 30,
+        }
+    }
+}
+
+/// `.local` in the workspace.
+#[must_use]
+pub fn default_local_dir() -> PathBuf {
+    workspace_root().join(".local")
+}
+
+/// Sets a local stack up, or brings a running one up to date; returns, and writes down, where everything is.
+///
+/// # Errors
+/// Where a prerequisite is missing (with what to do), the build or the deployment fails, or a process does not start.
+pub async fn up(options: &StackOptions) -> Result<Endpoints> {
+    if options.emulator == Emulator::LocalStack {
+        bail!("the emulator 'localstack' is not available yet; use --emulator ministack");
+    }
+    let local_dir = std::path::absolute(&options.local_dir)?;
+    let processes = Processes::new(&local_dir);
+    let ports = options.ports;
+    step("checking prerequisites");
+    python::check()?;
+    if Command::new("node").arg("--version").output().map_or(true, |output| !output.status.success()) {
+        step("note: no Node.js found; the local stack does without, browser tests need version 20 or later");
+    }
+    fs::create_dir_all(&local_dir).with_context(|| format!("creating {}", local_dir.display()))?;
+    for (name, port, flag, variable) in [
+        (EMULATOR, ports.aws, "--port", "IMS_AWS_PORT"),
+        (FRONT_DOOR, ports.front_door, "--front-door-port", "IMS_FRONT_DOOR_PORT"),
+        (NOTIFY, ports.notify, "--notify-port", "IMS_NOTIFY_PORT"),
+    ] {
+        if !processes.is_running(name) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() {
+            bail!(
+                "port {port} (for the {name}) is in use by another program: stop that, or choose another with {flag} or {variable}"
+            );
+        }
+    }
+
+    let aws = format!("http://127.0.0.1:{}", ports.aws);
+    if processes.is_running(EMULATOR) {
+        step("the emulator runs already");
+    } else {
+        start_ministack(&processes, &local_dir, &aws, ports.aws)?;
+    }
+    step("building the functions");
+    let binaries = package::build()?;
+    step("packaging");
+    let packages = package::package(&binaries, &local_dir)?;
+    wait_for(&processes, EMULATOR, &format!("{aws}/_ministack/health")).await?;
+
+    let (issuer_key, token_key) = issuer(&local_dir)?;
+    let front_door = format!("http://127.0.0.1:{}", ports.front_door);
+    let notify = format!("http://127.0.0.1:{}", ports.notify);
+    let parameters = BTreeMap::from([
+        ("Stage", "sandbox".to_owned()),
+        ("Architecture", if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }.to_owned()),
+        ("AwsEndpointUrl", aws.clone()),
+        ("NotifyUrl", notify.clone()),
+        ("NotifyApiKey", NOTIFY_API_KEY.to_owned()),
+        ("NotifyCallbackToken", NOTIFY_CALLBACK_TOKEN.to_owned()),
+        ("TokenKey", token_key),
+        ("SendFenceSeconds", options.send_fence_seconds.to_string()),
+        // The set clock calls the scheduled functions.
+        ("ScheduleState", "DISABLED".to_owned()),
+    ]);
+    let config = endpoints::aws_config(&aws).await;
+    let outputs = deploy::deploy(&config, STACK, &packages, &parameters).await?;
+    let api_id = outputs.get("ApiId").context("the stack has no output ApiId")?;
+    let api_target = format!("{aws}/restapis/{api_id}/v1/_user_request_");
+
+    let sandbox = binaries.join("ims-sandbox");
+    if !processes.is_running(NOTIFY) {
+        processes.start(
+            NOTIFY,
+            clean(&sandbox).args([
+                "notify",
+                "--port",
+                &ports.notify.to_string(),
+                "--api-key",
+                NOTIFY_API_KEY,
+                "--callback-url",
+                &format!("{front_door}/api/receipts/notify"),
+                "--callback-token",
+                NOTIFY_CALLBACK_TOKEN,
+                "--token-window-seconds",
+                &options.token_window_seconds.to_string(),
+            ]),
+        )?;
+    }
+    if !processes.is_running(FRONT_DOOR) {
+        let port = ports.front_door.to_string();
+        processes
+            .start(FRONT_DOOR, clean(&sandbox).args(["front-door", "--port", &port, "--api-target", &api_target]))?;
+    }
+    wait_for(&processes, NOTIFY, &format!("{notify}/_sent")).await?;
+    wait_for(&processes, FRONT_DOOR, &front_door).await?;
+
+    let sorted = endpoints::sort_outputs(&outputs);
+    let endpoints = Endpoints {
+        aws,
+        api: format!("{front_door}/api"),
+        console: None,
+        notify,
+        region: REGION.to_owned(),
+        stack: STACK.to_owned(),
+        buckets: sorted.buckets,
+        tables: sorted.tables,
+        queues: sorted.queues,
+        functions: sorted.functions,
+        issuer_key: issuer_key.display().to_string(),
+    };
+    endpoints.write(&local_dir)?;
+    if options.people > 0 {
+        demo::load_people(&endpoints, options.people, options.seed).await?;
+    }
+    step(format!("up: {}", local_dir.join(endpoints::FILE).display()));
+    Ok(endpoints)
+}
+
+/// Stops what [`up`] started in this directory, and nothing else.
+///
+/// # Errors
+/// Where a process does not end.
+pub fn down(local_dir: &Path) -> Result<()> {
+    let processes = Processes::new(local_dir);
+    let mut any = false;
+    for name in [NOTIFY, FRONT_DOOR, EMULATOR] {
+        if processes.stop(name)? {
+            step(format!("stopped the {name}"));
+            any = true;
+        }
+    }
+    // What the emulator unpacked, and addresses that no longer answer.
+    let _ = fs::remove_dir_all(local_dir.join("tmp"));
+    let _ = fs::remove_file(local_dir.join(endpoints::FILE));
+    if !any {
+        step("nothing was running");
+    }
+    Ok(())
+}
+
+/// A command with an environment of its own: the functions inherit the emulator's, and must see neither the host's AWS
+/// profile nor its proxies.
+fn clean(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear();
+    for name in ["PATH", "HOME", "LANG", "TZ", "RUST_LOG", "RUST_BACKTRACE"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command
+}
+
+fn start_ministack(processes: &Processes, local_dir: &Path, aws: &str, port: u16) -> Result<()> {
+    let python = python::venv(&["infra/emulator/requirements.txt"])?;
+    let tmp = local_dir.join("tmp");
+    fs::create_dir_all(&tmp)?;
+    step(format!("starting MiniStack on port {port}"));
+    let mut command = clean(&python);
+    command
+        .arg(workspace_root().join("infra/emulator/launcher.py"))
+        .env("GATEWAY_PORT", port.to_string())
+        .env("BIND_HOST", "127.0.0.1")
+        // Queue URLs carry this name; "localhost" may resolve to ::1 first, where nothing listens.
+        .env("MINISTACK_HOST", "127.0.0.1")
+        .env("IOT_MTLS_ENABLED", "0")
+        .env("LAMBDA_EXECUTOR", "local")
+        .env("TMPDIR", &tmp)
+        .env("AWS_ENDPOINT_URL", aws)
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_DEFAULT_REGION", REGION)
+        .env("AWS_REGION", REGION)
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        .env("AWS_EC2_METADATA_DISABLED", "true");
+    processes.start(EMULATOR, &mut command)
+}
+
+/// Waits until something answers, whatever it says.
+async fn wait_for(processes: &Processes, name: &str, url: &str) -> Result<()> {
+    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build()?;
+    let begun = Instant::now();
+    while client.get(url).send().await.is_err() {
+        if !processes.is_running(name) {
+            bail!("the {name} ended; {} says:\n{}", processes.log_path(name).display(), processes.log_tail(name));
+        }
+        if begun.elapsed() > Duration::from_secs(60) {
+            bail!("the {name} does not answer at {url}; see {}", processes.log_path(name).display());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
+}
+
+/// The sandbox token issuer's key pair, made once a directory: the private key's file and the public key in base64url.
+fn issuer(local_dir: &Path) -> Result<(PathBuf, String)> {
+    let path = local_dir.join("issuer.der");
+    if !path.is_file() {
+        let pair = Ed25519KeyPair::generate().context("making the token issuer's key")?;
+        fs::write(&path, pair.to_pkcs8v1().context("writing the token issuer's key")?.as_ref())?;
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    }
+    let pair = Ed25519KeyPair::from_pkcs8(&fs::read(&path)?)
+        .with_context(|| format!("{} is not an Ed25519 key; delete it", path.display()))?;
+    Ok((path, BASE64_URL_SAFE_NO_PAD.encode(pair.public_key())))
+}

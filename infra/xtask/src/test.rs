@@ -1,0 +1,254 @@
+//! Everything CI runs, in order, with a table at the end.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{cargo, progress::step, python, stack::Emulator, workspace_root};
+
+/// Which steps to run, and on what.
+#[derive(Debug, Clone, Default)]
+pub struct TestArgs {
+    /// Only these steps; all where empty.
+    pub only: Vec<String>,
+    /// Not these steps.
+    pub skip: Vec<String>,
+    /// Emulator of the end-to-end tests.
+    pub emulator: Emulator,
+}
+
+/// Counts of tests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Counts {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    Passed,
+    Failed(String),
+    Skipped(String),
+}
+
+struct Row {
+    name: &'static str,
+    outcome: Outcome,
+    counts: Option<Counts>,
+    took: Duration,
+}
+
+type Step = (&'static str, fn(&TestArgs) -> Result<Done>);
+
+/// What a step that could be run found.
+struct Done {
+    outcome: Outcome,
+    counts: Option<Counts>,
+}
+
+const STEPS: &[Step] = &[
+    ("fmt", |_| check(cargo().args(["fmt", "--all", "--check"]))),
+    ("clippy", |_| check(cargo().args(["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]))),
+    ("doc", |_| {
+        check(cargo().args(["doc", "--locked", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+    }),
+    ("nextest", |_| nextest()),
+    ("template", |_| template()),
+    ("pytest", |_| pytest()),
+];
+
+/// Runs the steps and prints the table; true where all went well.
+///
+/// # Errors
+/// Where a step's name is unknown.
+pub fn run(args: &TestArgs) -> Result<bool> {
+    for name in args.only.iter().chain(&args.skip) {
+        if STEPS.iter().all(|(known, _)| known != name) {
+            let known: Vec<&str> = STEPS.iter().map(|(name, _)| *name).collect();
+            bail!("there is no step '{name}'; the steps are {}", known.join(", "));
+        }
+    }
+    let mut rows = Vec::new();
+    for (name, run) in STEPS {
+        let wanted = args.only.is_empty() || args.only.iter().any(|only| only == name);
+        if !wanted || args.skip.iter().any(|skip| skip == name) {
+            continue;
+        }
+        step(format!("test step: {name}"));
+        let begun = Instant::now();
+        // A step that cannot even start fails; the others still run.
+        let done =
+            run(args).unwrap_or_else(|error| Done { outcome: Outcome::Failed(format!("{error:#}")), counts: None });
+        rows.push(Row { name, outcome: done.outcome, counts: done.counts, took: begun.elapsed() });
+    }
+    let (table, all_well) = report(&rows);
+    print!("{table}");
+    Ok(all_well)
+}
+
+/// The table, and whether all went well. A failed check counts as one failure beside the tests' own.
+fn report(rows: &[Row]) -> (String, bool) {
+    let mut text = format!("\n{:<10} {:<8} {:>8}  {}\n", "step", "result", "seconds", "tests");
+    let mut total = Counts::default();
+    let mut all_well = true;
+    for row in rows {
+        let (word, why) = match &row.outcome {
+            Outcome::Passed => ("passed", ""),
+            Outcome::Failed(why) => ("FAILED", why.as_str()),
+            Outcome::Skipped(why) => ("skipped", why.as_str()),
+        };
+        let mut detail = match row.counts {
+            Some(c) => format!("{} passed, {} failed, {} skipped", c.passed, c.failed, c.skipped),
+            None => String::new(),
+        };
+        if !why.is_empty() {
+            detail.push_str(if detail.is_empty() { "" } else { "; " });
+            detail.push_str(why);
+        }
+        let line = format!("{:<10} {word:<8} {:>8.1}  {detail}", row.name, row.took.as_secs_f64());
+        text.push_str(line.trim_end());
+        text.push('\n');
+        let counts = row.counts.unwrap_or_default();
+        total.passed += counts.passed;
+        total.failed += counts.failed;
+        total.skipped += counts.skipped;
+        if matches!(row.outcome, Outcome::Failed(_)) {
+            all_well = false;
+            total.failed += u64::from(counts.failed == 0);
+        }
+    }
+    text.push_str(&format!("\n{} passed, {} failed, {} skipped\n", total.passed, total.failed, total.skipped));
+    (text, all_well)
+}
+
+fn check(command: &mut Command) -> Result<Done> {
+    let status = command.status().with_context(|| format!("running {command:?}"))?;
+    let outcome = if status.success() { Outcome::Passed } else { Outcome::Failed(status.to_string()) };
+    Ok(Done { outcome, counts: None })
+}
+
+/// Runs a command, passing its stderr (or stdout) on line by line; gives the last line in which counts were found.
+fn counted(command: &mut Command, from_stdout: bool, parse: fn(&str) -> Option<Counts>) -> Result<Done> {
+    let (stdout, stderr) =
+        if from_stdout { (Stdio::piped(), Stdio::inherit()) } else { (Stdio::inherit(), Stdio::piped()) };
+    let mut child = command.stdout(stdout).stderr(stderr).spawn().with_context(|| format!("running {command:?}"))?;
+    let mut counts = None;
+    let mut read = |stream: &mut dyn BufRead| -> std::io::Result<()> {
+        let mut line = Vec::new();
+        while stream.read_until(b'\n', &mut line)? > 0 {
+            let text = String::from_utf8_lossy(&line);
+            eprint!("{text}");
+            counts = parse(&text).or(counts);
+            line.clear();
+        }
+        Ok(())
+    };
+    if let Some(stream) = child.stdout.take() {
+        read(&mut BufReader::new(stream))?;
+    }
+    if let Some(stream) = child.stderr.take() {
+        read(&mut BufReader::new(stream))?;
+    }
+    let status = child.wait()?;
+    let outcome = if status.success() { Outcome::Passed } else { Outcome::Failed(status.to_string()) };
+    Ok(Done { outcome, counts })
+}
+
+/// The number before each of the words `passed`, `failed`, `skipped` in a summary line.
+fn counts_in(line: &str) -> Counts {
+    let words: Vec<&str> = line.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
+    let before = |name: &str| {
+        words.windows(2).filter(|pair| pair[1] == name).filter_map(|pair| pair[0].parse::<u64>().ok()).sum()
+    };
+    Counts {
+        passed: before("passed"),
+        failed: before("failed") + before("errors") + before("error"),
+        skipped: before("skipped"),
+    }
+}
+
+/// `Summary [   0.4s] 3 tests run: 2 passed (1 slow), 1 failed, 0 skipped`
+fn nextest_counts(line: &str) -> Option<Counts> {
+    line.trim_start().starts_with("Summary [").then(|| counts_in(line))
+}
+
+/// `2 passed, 1 failed, 3 skipped in 0.10s`
+fn pytest_counts(line: &str) -> Option<Counts> {
+    let counts = counts_in(line);
+    (line.contains(" in ") && counts != Counts::default()).then_some(counts)
+}
+
+fn nextest() -> Result<Done> {
+    let there = cargo().args(["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
+    if !there {
+        step("installing cargo-nextest");
+        let status = cargo().args(["install", "--locked", "cargo-nextest"]).status()?;
+        if !status.success() {
+            bail!("cargo-nextest could not be installed; see above");
+        }
+    }
+    let mut command = cargo();
+    command.args(["nextest", "run", "--locked", "--workspace", "--profile", "default", "--no-tests", "pass"]);
+    counted(command.args(["--color", "never"]), false, nextest_counts)
+}
+
+fn checks_python() -> Result<std::path::PathBuf> {
+    python::venv(&["infra/emulator/requirements.txt", "infra/emulator/requirements-checks.txt"])
+}
+
+fn template() -> Result<Done> {
+    let lint = checks_python()?.with_file_name("cfn-lint");
+    check(Command::new(lint).arg(workspace_root().join("infra/template.yaml")))
+}
+
+fn pytest() -> Result<Done> {
+    let tests = workspace_root().join("tests");
+    let is_test = |name: &str| name.starts_with("test_") && name.ends_with(".py");
+    let any = std::fs::read_dir(&tests)?.flatten().any(|entry| is_test(&entry.file_name().to_string_lossy()));
+    if !any {
+        return Ok(Done { outcome: Outcome::Skipped("there are no tests/test_*.py".to_owned()), counts: None });
+    }
+    let mut command = Command::new(checks_python()?);
+    command.current_dir(workspace_root()).args(["-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider", "tests"]);
+    counted(&mut command, true, pytest_counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn summaries_are_read() {
+        for (line, passed, failed, skipped) in [
+            ("     Summary [   0.413s] 17 tests run: 15 passed (2 slow), 2 failed, 3 skipped", 15, 2, 3),
+            ("     Summary [   0.1s] 1 test run: 1 passed, 0 skipped", 1, 0, 0),
+        ] {
+            assert_eq!(nextest_counts(line), Some(Counts { passed, failed, skipped }), "{line}");
+        }
+        assert_eq!(nextest_counts("        PASS [   0.003s] xtask test::tests::one"), None);
+        assert_eq!(pytest_counts("1 failed, 4 passed in 0.12s"), Some(Counts { passed: 4, failed: 1, skipped: 0 }));
+        assert_eq!(
+            pytest_counts("2 passed, 1 skipped, 1 error in 1.02s"),
+            Some(Counts { passed: 2, failed: 1, skipped: 1 })
+        );
+        assert_eq!(pytest_counts("no tests ran in 0.01s"), None);
+    }
+
+    #[test]
+    fn a_failed_check_fails_the_run_and_the_last_line_sums_up() {
+        let row = |name, outcome, counts| Row { name, outcome, counts, took: Duration::from_secs(1) };
+        let tests = Some(Counts { passed: 5, failed: 0, skipped: 2 });
+        let well = [row("fmt", Outcome::Passed, None), row("nextest", Outcome::Passed, tests)];
+        let (text, all_well) = report(&well);
+        assert!(all_well && text.ends_with("\n5 passed, 0 failed, 2 skipped\n"), "{text}");
+        let ill =
+            [row("clippy", Outcome::Failed("exit status: 101".into()), None), row("nextest", Outcome::Passed, tests)];
+        let (text, all_well) = report(&ill);
+        assert!(!all_well && text.ends_with("\n5 passed, 1 failed, 2 skipped\n"), "{text}");
+    }
+}
