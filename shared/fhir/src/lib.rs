@@ -1,1 +1,18 @@
-//! FHIR R4 Immunization, Patient and OperationOutcome as the national API defines them.
+//! FHIR R4 Immunization and OperationOutcome, and the vaccination batch files, as the national immunisation API
+//! defines them.
+//!
+//! Nothing here reads, writes or keeps anything. The API's JSON and the rows of batch files pass through one
+//! validation, whose texts are those of the national service, because suppliers' software matches on them.
+
+pub mod ack;
+pub mod batch;
+pub mod immunization;
+pub mod operation_outcome;
+mod resource;
+mod time;
+pub mod uri;
+pub mod validation;
+
+pub use immunization::{Immunization, StoredError};
+pub use operation_outcome::{IssueCode, OperationOutcome};
+pub use validation::ValidationErrors;
