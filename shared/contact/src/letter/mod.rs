@@ -1,0 +1,246 @@
+//! Letters, typeset many to one PDF for a print supplier.
+//!
+//! A4, one address in the window of a UK DL or C5 envelope (BS 4264 sizes; the usual UK window is 90 × 35 mm, 20 mm
+//! from the left edge and 20 mm from the foot). A sheet folded to a third (99 mm) or half may slide 11 mm in the
+//! envelope, so the address block keeps to 25–100 mm from the left and 46–75 mm from the top of the page.
+//!
+//! The PDF is tagged and validated as PDF/UA-1 while it is written. Fonts are embedded once for the batch, cut to the
+//! glyphs used. The same letters give the same bytes.
+//!
+//! Text is set glyph by glyph without shaping: Latin script, which is what names and addresses in the national
+//! demographics service are in. What the font cannot show is an error, never a gap or a box in somebody's name.
+
+mod face;
+mod page;
+
+use std::num::NonZeroU16;
+
+use krilla::configure::{Accessibility, ConfigurationBuilder};
+use krilla::geom::Point;
+use krilla::destination::XyzDestination;
+use krilla::metadata::Metadata;
+use krilla::outline::{Outline, OutlineNode};
+use krilla::tagging::{Tag, TagGroup, TagTree};
+use krilla::{Document, SerializeSettings};
+use thiserror::Error;
+
+use face::Faces;
+
+/// Fewest address lines.
+pub const FEWEST_ADDRESS_LINES: usize = 3;
+/// Most address lines.
+pub const MOST_ADDRESS_LINES: usize = 7;
+/// Most letters in a batch.
+pub const MOST_LETTERS: usize = 10_000;
+
+/// One letter. `Debug` shows the reference alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// Reference printed at the foot: the message's id.
+    pub reference: String,
+    /// Name, address and postcode, 3 to 7 lines.
+    pub address_lines: Vec<String>,
+    /// Date as it is printed, such as "6 October 2025".
+    pub date: String,
+    /// Heading.
+    pub heading: String,
+    /// Paragraphs; a line feed within one begins a new line.
+    pub paragraphs: Vec<String>,
+    /// 18 point instead of 12, for people who asked for large print.
+    pub large_print: bool,
+}
+
+impl std::fmt::Debug for Letter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Letter").field("reference", &self.reference).finish_non_exhaustive()
+    }
+}
+
+/// A typeset batch. Letter `i` has `pages_per_letter[i]` pages, in order.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TypesetBatch {
+    /// The PDF.
+    pub pdf: Vec<u8>,
+    /// Pages of each letter.
+    pub pages_per_letter: Vec<u32>,
+}
+
+impl std::fmt::Debug for TypesetBatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TypesetBatch").field("bytes", &self.pdf.len()).field("letters", &self.pages_per_letter.len()).finish()
+    }
+}
+
+/// Why letters cannot be typeset. Names the letter by its reference; never a name or an address.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum LetterError {
+    /// None, or too many.
+    #[error("batch of {letters} letters: expected 1 to {MOST_LETTERS}")]
+    BatchSize {
+        /// Letters given.
+        letters: usize,
+    },
+    /// Too few or too many address lines.
+    #[error("letter {reference}, address_lines: {lines} lines; expected {FEWEST_ADDRESS_LINES} to {MOST_ADDRESS_LINES}")]
+    AddressLines {
+        /// Letter.
+        reference: String,
+        /// Lines given.
+        lines: usize,
+    },
+    /// An address line that does not fit the window at the smallest size.
+    #[error("letter {reference}, address_lines[{index}]: {characters} characters do not fit the window")]
+    AddressTooWide {
+        /// Letter.
+        reference: String,
+        /// Line, from 0.
+        index: usize,
+        /// Its length.
+        characters: usize,
+    },
+    /// A field without text.
+    #[error("letter {reference}, {field}: is empty")]
+    Empty {
+        /// Letter.
+        reference: String,
+        /// Field.
+        field: String,
+    },
+    /// A character that the font does not have.
+    #[error("letter {reference}, {field}: U+{:04X} cannot be printed", *.character as u32)]
+    Unprintable {
+        /// Letter.
+        reference: String,
+        /// Field.
+        field: String,
+        /// The character.
+        character: char,
+    },
+    /// The font or the PDF writer failed: a fault of the program, not of a letter.
+    #[error("pdf: {0}")]
+    Pdf(String),
+}
+
+impl Letter {
+    /// Whether the letter can be typeset: look before a batch is sealed, so that one letter does not hold up others.
+    ///
+    /// # Errors
+    /// The first fault found.
+    pub fn check(&self) -> Result<(), LetterError> {
+        self.check_with(&Faces::load()?)
+    }
+
+    fn check_with(&self, faces: &Faces) -> Result<(), LetterError> {
+        let reference = || self.reference.clone();
+        let lines = self.address_lines.len();
+        if !(FEWEST_ADDRESS_LINES..=MOST_ADDRESS_LINES).contains(&lines) {
+            return Err(LetterError::AddressLines { reference: reference(), lines });
+        }
+        let mut fields = vec![
+            ("reference".to_owned(), &self.reference, &faces.regular),
+            ("date".to_owned(), &self.date, &faces.regular),
+            ("heading".to_owned(), &self.heading, &faces.bold),
+        ];
+        fields.extend(self.address_lines.iter().enumerate().map(|(index, line)| (format!("address_lines[{index}]"), line, &faces.regular)));
+        fields.extend(self.paragraphs.iter().enumerate().map(|(index, text)| (format!("paragraphs[{index}]"), text, &faces.regular)));
+        if self.paragraphs.is_empty() {
+            return Err(LetterError::Empty { reference: reference(), field: "paragraphs".into() });
+        }
+        for (field, text, face) in fields {
+            if text.trim().is_empty() {
+                return Err(LetterError::Empty { reference: reference(), field });
+            }
+            if let Some(character) = text.chars().find(|&character| !character.is_whitespace() && face.glyph(character).is_none()) {
+                return Err(LetterError::Unprintable { reference: reference(), field, character });
+            }
+        }
+        match page::address_size(&self.address_lines, &faces.regular) {
+            Ok(_) => Ok(()),
+            Err(index) => Err(LetterError::AddressTooWide {
+                reference: reference(),
+                index,
+                characters: self.address_lines.get(index).map_or(0, |line| line.chars().count()),
+            }),
+        }
+    }
+}
+
+/// Typesets letters into one PDF, in order, each beginning on a new page.
+///
+/// # Errors
+/// The first letter that [`Letter::check`] refuses, a batch of no or too many letters, or a failure of the PDF writer.
+pub fn typeset(letters: &[Letter]) -> Result<TypesetBatch, LetterError> {
+    if letters.is_empty() || letters.len() > MOST_LETTERS {
+        return Err(LetterError::BatchSize { letters: letters.len() });
+    }
+    let faces = Faces::load()?;
+    for letter in letters {
+        letter.check_with(&faces)?;
+    }
+    let configuration = ConfigurationBuilder::new()
+        .with_accessibility_validator(Accessibility::UA1)
+        .finish()
+        .map_err(|error| LetterError::Pdf(format!("{error:?}")))?;
+    let mut document = Document::new_with(SerializeSettings { configuration, ..SerializeSettings::default() });
+    let mut tags = TagTree::new();
+    let mut outline = Outline::new();
+    let mut pages_per_letter = Vec::with_capacity(letters.len());
+    let mut pages = 0;
+    for (index, letter) in letters.iter().enumerate() {
+        let set = page::lay_out(letter, index + 1, letters.len(), &faces)?;
+        let first = usize::try_from(pages).unwrap_or(usize::MAX);
+        outline.push_child(OutlineNode::new(format!("{} {}", index + 1, letter.reference), XyzDestination::new(first, Point::from_xy(0.0, 0.0))));
+        let count = u32::try_from(set.len()).unwrap_or(u32::MAX);
+        tags.push(draw(&mut document, &letter.heading, &set, &faces)?);
+        pages_per_letter.push(count);
+        pages += count;
+    }
+    document.set_tag_tree(tags);
+    document.set_outline(outline);
+    document.set_metadata(Metadata::new().title("Vaccination letters".into()).language("en-GB".into()));
+    let pdf = document.finish().map_err(|error| LetterError::Pdf(format!("{error:?}")))?;
+    Ok(TypesetBatch { pdf, pages_per_letter })
+}
+
+/// Draws a letter's pages; its section of the tag tree.
+fn draw(document: &mut Document, heading: &str, pages: &[page::Page], faces: &Faces) -> Result<TagGroup, LetterError> {
+    let mut section = TagGroup::new(Tag::Section);
+    // A paragraph that goes on over a page is one element.
+    let mut open: Option<(usize, TagGroup)> = None;
+    for page in pages {
+        let mut sheet = document.start_page_with(page::settings()?);
+        let mut surface = sheet.surface();
+        for block in &page.blocks {
+            let identifier = surface.start_tagged(block.role.content());
+            for line in &block.lines {
+                line.draw(&mut surface, faces);
+            }
+            surface.end_tagged();
+            let tag = match block.role {
+                page::Role::Artifact => continue,
+                page::Role::Heading => TagGroup::new(Tag::Hn(NonZeroU16::MIN, Some(heading.to_owned()))),
+                page::Role::Paragraph => TagGroup::new(Tag::P),
+            };
+            match &mut open {
+                Some((element, group)) if *element == block.element => group.push(identifier),
+                _ => {
+                    if let Some((_, done)) = open.take() {
+                        section.push(done);
+                    }
+                    let mut group = tag;
+                    group.push(identifier);
+                    open = Some((block.element, group));
+                }
+            }
+        }
+        surface.finish();
+        sheet.finish();
+    }
+    if let Some((_, done)) = open {
+        section.push(done);
+    }
+    Ok(section)
+}
+
+#[cfg(test)]
+mod tests;
