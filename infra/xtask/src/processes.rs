@@ -77,7 +77,7 @@ impl Processes {
             .stderr(log)
             .process_group(0)
             .spawn()
-            .with_context(|| format!("starting {name}: {command:?}"))?;
+            .with_context(|| format!("starting {name}: {}", command.get_program().display()))?;
         let Some(started) = started(child.id()) else {
             bail!("{name} ended at once ({}): {}", child.wait()?, self.log_tail(name));
         };
@@ -124,7 +124,7 @@ impl Processes {
 
 /// Signals a process group. `kill` rather than a system call: the workspace has no unsafe code.
 fn signal(signal: &str, group: u32) -> Result<()> {
-    let script = format!("kill -{signal} -- -{group} 2>/dev/null");
+    let script = format!("kill -s {signal} -- -{group} 2>/dev/null");
     Command::new("sh").args(["-c", &script]).status().context("running kill")?;
     Ok(())
 }
