@@ -190,6 +190,16 @@ impl Objects {
             .ok_or_else(|| ObjectError::Content { key: key.to_owned(), message: "there is no such object".to_owned() })
     }
 
+    /// Removes an object, there or not.
+    ///
+    /// # Errors
+    /// Where S3 cannot be reached or refuses.
+    pub async fn delete(&self, bucket: Bucket, key: &str) -> Result<(), ObjectError> {
+        let request = self.client.delete_object().bucket(self.bucket(bucket)).key(key);
+        request.send().await.map_err(failed("deleting", key))?;
+        Ok(())
+    }
+
     /// Writes a struct as JSON.
     ///
     /// # Errors

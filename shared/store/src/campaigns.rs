@@ -34,6 +34,16 @@ pub struct PartResult {
     pub object: String,
 }
 
+#[derive(Serialize, Deserialize)]
+struct Listed {
+    campaign: String,
+}
+
+#[derive(Serialize)]
+struct Gate {
+    state: WaveState,
+}
+
 impl Store {
     /// Writes a new version of a campaign.
     ///
@@ -41,7 +51,21 @@ impl Store {
     /// [`StoreError::Condition`] where that version exists.
     pub async fn create_definition(&self, definition: &Definition) -> Result<(), StoreError> {
         let (pk, sk) = keys::definition(&definition.campaign, definition.version);
-        self.transaction().create(Table::Campaign, to_item(&pk, &sk, definition)?).commit().await
+        let (list, name) = keys::listed_campaign(&definition.campaign);
+        self.transaction()
+            .create(Table::Campaign, to_item(&pk, &sk, definition)?)
+            .put(Table::Campaign, to_item(&list, &name, &Listed { campaign: definition.campaign.clone() })?)
+            .commit()
+            .await
+    }
+
+    /// The names of all campaigns, in order.
+    ///
+    /// # Errors
+    /// Where the table or an item cannot be read.
+    pub async fn campaigns(&self) -> Result<Vec<String>, StoreError> {
+        let items = self.query(Table::Campaign, keys::CAMPAIGNS_PK, "").await?;
+        items.into_iter().map(|item| from_item::<Listed>(item).map(|listed| listed.campaign)).collect()
     }
 
     /// A campaign at one version.
@@ -97,10 +121,6 @@ impl Store {
         let mut transaction = self.transaction().put_where(Table::Campaign, to_item(&pk, &sk, wave)?, "state", held);
         for shard in 0..keys::SHARDS {
             let (pk, sk) = keys::gate(&wave.campaign, &wave.wave, shard);
-            #[derive(Serialize)]
-            struct Gate {
-                state: WaveState,
-            }
             transaction = transaction.put(Table::Campaign, to_item(&pk, &sk, &Gate { state: wave.state })?);
         }
         transaction.commit().await

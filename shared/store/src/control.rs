@@ -2,6 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::{Store, StoreError, Table, from_item, keys, to_item};
@@ -47,4 +48,37 @@ impl Store {
         item.insert("now".to_owned(), AttributeValue::S(now.to_string()));
         self.put(Table::Control, item).await
     }
+
+    /// Puts a mark into a streamed table; its stream delivers it after all that was written before.
+    ///
+    /// # Errors
+    /// Where the table cannot be written.
+    pub async fn put_mark(&self, table: Table, id: uuid::Uuid) -> Result<(), StoreError> {
+        let (pk, sk) = keys::mark(id);
+        let item = [("pk", pk), ("sk", sk)].map(|(name, value)| (name.to_owned(), AttributeValue::S(value)));
+        self.put(table, item.into()).await
+    }
+
+    /// The day up to which due steps of a campaign were taken up; `None` before the first.
+    ///
+    /// # Errors
+    /// Where the table or the item cannot be read.
+    pub async fn due_taken_up_to(&self, campaign: &str) -> Result<Option<Date>, StoreError> {
+        let item = self.get(Table::Control, keys::control(&format!("DUE#{campaign}"))).await?;
+        Ok(item.map(from_item::<DueProgress>).transpose()?.map(|progress| progress.up_to))
+    }
+
+    /// Notes the day up to which due steps of a campaign were taken up.
+    ///
+    /// # Errors
+    /// Where the table cannot be written.
+    pub async fn note_due_taken(&self, campaign: &str, up_to: Date) -> Result<(), StoreError> {
+        let (pk, sk) = keys::control(&format!("DUE#{campaign}"));
+        self.put(Table::Control, to_item(&pk, &sk, &DueProgress { up_to })?).await
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct DueProgress {
+    up_to: Date,
 }

@@ -64,6 +64,15 @@ pub fn definition(campaign: &str, version: u32) -> Key {
     (format!("C#{campaign}"), format!("DEF#{version:05}"))
 }
 
+/// `campaign`: the partition that lists all campaigns.
+pub const CAMPAIGNS_PK: &str = "CAMPAIGNS";
+
+/// `campaign`: an entry in the list of campaigns.
+#[must_use]
+pub fn listed_campaign(campaign: &str) -> Key {
+    (CAMPAIGNS_PK.to_owned(), campaign.to_owned())
+}
+
 /// `campaign`: a wave.
 #[must_use]
 pub fn wave(campaign: &str, wave: &str) -> Key {
@@ -140,6 +149,15 @@ pub fn file(name: &str) -> Key {
 #[must_use]
 pub fn chunk(name: &str, chunk: u32) -> Key {
     (format!("F#{name}"), format!("CHUNK#{chunk:06}"))
+}
+
+/// What marks the end of what a stream must have delivered; it is no entity.
+pub const MARK_PREFIX: &str = "MARK#";
+
+/// In any streamed table: a mark.
+#[must_use]
+pub fn mark(id: uuid::Uuid) -> Key {
+    (format!("{MARK_PREFIX}{id}"), "-".to_owned())
 }
 
 /// `control`: an item by name.

@@ -1,0 +1,177 @@
+//! Merging: change files and the current snapshot become the next one.
+
+use std::collections::{BTreeMap, HashMap};
+
+use ims_messaging::Bucket;
+use ims_runtime::Service;
+use ims_snapshot::{
+    ContactRow, DatasetManifest, Manifest, PartManifest, PersonRow, Row, VaccinationRow, dataset_part_key, part_of,
+    read_parquet, write_parquet,
+};
+use ims_store::ManifestPointer;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::{ExportError, Merged};
+
+/// Parts of a first snapshot, unless `IMS_SNAPSHOT_PARTS` says otherwise. At 60 million people 256 parts are some
+/// 235,000 people each: one function's work.
+const PARTS: u32 = 4;
+
+/// Merges all change files present.
+pub(crate) async fn merge(service: &Service) -> Result<Merged, ExportError> {
+    let held = service.store.manifest().await?;
+    let current = match held.version {
+        0 => None,
+        _ => Some(service.objects.read_json::<Manifest>(Bucket::Snapshot, &Manifest::key(&held.manifest)).await?),
+    };
+    let version = held.version + 1;
+    let parts = current.as_ref().map_or_else(first_parts, |manifest| manifest.parts);
+    let mut next = Manifest {
+        schema: 1,
+        id: format!("{version:08}-{}", Uuid::new_v4().simple()),
+        created: Timestamp::now(),
+        business_date: service.clock.today().await?,
+        watermark: current.as_ref().map(|manifest| manifest.watermark.clone()).unwrap_or_default(),
+        parts,
+        datasets: BTreeMap::new(),
+    };
+    let mut merged = Vec::new();
+    merged.extend(merge_dataset::<PersonRow>(service, current.as_ref(), &mut next).await?);
+    merged.extend(merge_dataset::<VaccinationRow>(service, current.as_ref(), &mut next).await?);
+    merged.extend(merge_dataset::<ContactRow>(service, current.as_ref(), &mut next).await?);
+    let published = match current {
+        Some(current) if merged.is_empty() && current.business_date == next.business_date => current,
+        _ => {
+            if let Some(latest) = merged.iter().filter_map(|key| key.rsplit('/').next()).max() {
+                next.watermark = next.watermark.max(latest.to_owned());
+            }
+            publish(service, &next, version, held.version).await?;
+            next
+        }
+    };
+    for key in &merged {
+        service.objects.delete(Bucket::Snapshot, key).await?;
+    }
+    let rows = |dataset: &str| published.datasets.get(dataset).map_or(0, |dataset| dataset.rows);
+    let merged = Merged {
+        version: published.id.split('-').next().and_then(|text| text.parse().ok()).unwrap_or(version),
+        people: rows(PersonRow::DATASET),
+        vaccinations: rows(VaccinationRow::DATASET),
+        contacts: rows(ContactRow::DATASET),
+        changes: merged.len(),
+        manifest: published.id,
+    };
+    tracing::info!(manifest = %merged.manifest, changes = merged.changes, people = merged.people, "merged");
+    Ok(merged)
+}
+
+fn first_parts() -> u32 {
+    std::env::var("IMS_SNAPSHOT_PARTS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .filter(|parts| *parts > 0)
+        .unwrap_or(PARTS)
+}
+
+async fn publish(service: &Service, next: &Manifest, version: u64, held: u64) -> Result<(), ExportError> {
+    service.objects.put_json(Bucket::Snapshot, &Manifest::key(&next.id), next).await?;
+    let pointer = ManifestPointer { version, manifest: next.id.clone(), watermark: next.watermark.clone() };
+    service.store.publish_manifest(&pointer, held).await?;
+    Ok(())
+}
+
+/// Merges one dataset's change files into the next manifest and returns their keys. Parts without changes are taken over.
+async fn merge_dataset<R: Row>(
+    service: &Service,
+    current: Option<&Manifest>,
+    next: &mut Manifest,
+) -> Result<Vec<String>, ExportError> {
+    let files = service.objects.list(Bucket::Snapshot, &format!("changes/{}/", R::DATASET), "").await?;
+    let mut changed: HashMap<u32, Vec<R>> = HashMap::new();
+    for file in &files {
+        let bytes = service.objects.read(Bucket::Snapshot, file).await?;
+        for row in read_parquet::<R>(bytes)? {
+            changed.entry(part_of(row.person(), next.parts)).or_default().push(row);
+        }
+    }
+    let mut dataset = DatasetManifest::default();
+    for part in 0..next.parts {
+        let old = current
+            .and_then(|manifest| manifest.datasets.get(R::DATASET))
+            .and_then(|dataset| dataset.parts.get(usize::try_from(part).unwrap_or(usize::MAX)));
+        let changes = changed.remove(&part);
+        let made = match (old, changes) {
+            (Some(old), None) => old.clone(),
+            (old, changes) => {
+                let mut rows = match old {
+                    Some(old) => read_parquet::<R>(service.objects.read(Bucket::Snapshot, &old.key).await?)?,
+                    None => Vec::new(),
+                };
+                rows.extend(changes.unwrap_or_default());
+                let rows = latest(rows);
+                let bytes = write_parquet(&rows)?;
+                let made = PartManifest {
+                    key: dataset_part_key::<R>(&next.id, part),
+                    rows: u64::try_from(rows.len()).unwrap_or(u64::MAX),
+                    sha256: Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
+                };
+                service.objects.put(Bucket::Snapshot, &made.key, bytes, "application/vnd.apache.parquet").await?;
+                made
+            }
+        };
+        dataset.rows += made.rows;
+        dataset.parts.push(made);
+    }
+    next.datasets.insert(R::DATASET.to_owned(), dataset);
+    Ok(files)
+}
+
+/// The latest version of each row, in the dataset's order. Order of arrival does not matter.
+fn latest<R: Row>(rows: Vec<R>) -> Vec<R> {
+    let mut by_key: HashMap<String, R> = HashMap::with_capacity(rows.len());
+    for row in rows {
+        match by_key.entry(row.key()) {
+            std::collections::hash_map::Entry::Occupied(mut held) => {
+                if row.version() >= held.get().version() {
+                    held.insert(row);
+                }
+            }
+            std::collections::hash_map::Entry::Vacant(place) => {
+                place.insert(row);
+            }
+        }
+    }
+    let mut rows: Vec<R> = by_key.into_values().collect();
+    rows.sort_by_cached_key(Row::place);
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Stream records may come repeated and out of order across shards: the latest version of each row wins.
+        #[test]
+        fn the_latest_version_wins_in_any_order(versions in prop::collection::vec((0u8..5, 1u64..20), 1..60), turn in 0usize..60) {
+            let row = |&(person, version): &(u8, u64)| PersonRow {
+                person_id: format!("p{person}"), version, practice: format!("v{version}"), ..PersonRow::default()
+            };
+            let mut mixed: Vec<PersonRow> = versions.iter().chain(&versions).map(row).collect();
+            let turn = turn % mixed.len();
+            mixed.rotate_left(turn);
+            let merged = latest(mixed);
+            for row in &merged {
+                let highest = versions.iter().filter(|(p, _)| format!("p{p}") == row.person_id).map(|(_, v)| *v).max();
+                prop_assert_eq!(Some(row.version), highest);
+            }
+            let mut people: Vec<u8> = versions.iter().map(|(person, _)| *person).collect();
+            people.sort_unstable();
+            people.dedup();
+            prop_assert_eq!(merged.len(), people.len());
+        }
+    }
+}
