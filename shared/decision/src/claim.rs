@@ -1,0 +1,245 @@
+//! Claiming a message: `queued → sending` under the person's version and the wave's gate.
+//!
+//! A message leaves at that commit. Whoever finds it in `sending` later must wait for the fence and then ask the
+//! provider, because the one who claimed it may have sent it and died.
+
+use ims_domain::campaign::{Step, WaveState};
+use ims_domain::contact::{Channel, Reason, is_reachable};
+use ims_domain::invitation::{Decision, Invitation, InvitationState, Message, MessageState};
+use ims_domain::person::Invite;
+use ims_domain::{MessageId, Person};
+use ims_store::{AuditEntry, DueEntry, Store, StoreError, keys};
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{DecisionError, RulesCache};
+
+/// Attempts at a claim that others keep overtaking.
+const ATTEMPTS: u32 = 6;
+
+/// How long after a claim no request of its claimant can still be under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fence(pub SignedDuration);
+
+/// What became of a claim.
+#[derive(Debug)]
+pub enum Claim {
+    /// Send it now: nobody has.
+    Send(Box<(Message, Person)>),
+    /// An earlier claimant may have sent it, and the fence has passed: ask the provider first.
+    Ask(Box<(Message, Person)>),
+    /// An earlier claimant may still be sending it: come back after the fence.
+    Wait,
+    /// Nothing to do: sent, withdrawn or failed already.
+    Done(MessageState),
+    /// Withdrawn now, for this reason.
+    Withdrawn(Reason),
+    /// The wave is paused: the message stays queued.
+    Paused,
+}
+
+/// Claims a message: re-decides on the live person, and moves it to `sending`, or withdraws it.
+///
+/// # Errors
+/// Where the store fails, or the message's campaign, wave or person is not there.
+pub async fn claim(
+    store: &Store,
+    rules: &RulesCache,
+    id: MessageId,
+    today: Date,
+    now: Timestamp,
+    fence: Fence,
+    actor: &str,
+) -> Result<Claim, DecisionError> {
+    let mut attempt = 0;
+    loop {
+        match try_claim(store, rules, id, today, now, fence, actor).await {
+            Err(DecisionError::Store(error)) if error.is_condition() && attempt < ATTEMPTS => attempt += 1,
+            done => return done,
+        }
+    }
+}
+
+async fn try_claim(
+    store: &Store,
+    rules: &RulesCache,
+    id: MessageId,
+    today: Date,
+    now: Timestamp,
+    fence: Fence,
+    actor: &str,
+) -> Result<Claim, DecisionError> {
+    let absent = |what: String| DecisionError::Absent { what };
+    let message = store.message(id).await?.ok_or_else(|| absent(format!("message {id}")))?;
+    match message.state {
+        MessageState::Queued => {}
+        MessageState::Sending => {
+            if message.claimed_at.is_some_and(|at| now.duration_since(at) < fence.0) {
+                return Ok(Claim::Wait);
+            }
+            // Claimed anew, so that only one asks; the message left at the first claim, so nothing is re-decided.
+            let claimed = Message {
+                attempt: message.attempt + 1,
+                claimed_at: Some(now),
+                version: message.version + 1,
+                ..message.clone()
+            };
+            store.transaction().move_message(&claimed, message.version)?.commit().await?;
+            let person =
+                store.person(message.person).await?.ok_or_else(|| absent(format!("person of message {id}")))?;
+            return Ok(Claim::Ask(Box::new((claimed, person))));
+        }
+        state => return Ok(Claim::Done(state)),
+    }
+    let person = store.person(message.person).await?.ok_or_else(|| absent(format!("person of message {id}")))?;
+    let wave = store
+        .wave(&message.campaign, &message.wave)
+        .await?
+        .ok_or_else(|| absent(format!("wave '{}' of campaign '{}'", message.wave, message.campaign)))?;
+    match wave.state {
+        WaveState::Released => {}
+        WaveState::Paused | WaveState::Selecting | WaveState::Selected => return Ok(Claim::Paused),
+        WaveState::Stopped => {
+            withdraw(store, &message, &person, Reason::Held, today, wave.definition).await?;
+            return Ok(Claim::Withdrawn(Reason::Held));
+        }
+    }
+    let rules = rules.get(store, &message.campaign, wave.definition).await?;
+    let decided = rules.decide(&person, message.dose, today)?;
+    let unreachable = !is_reachable(&person, message.channel, today);
+    if let Some(reason) = decided.reason.or(unreachable.then_some(Reason::NoContactRoute)) {
+        withdraw(store, &message, &person, reason, today, wave.definition).await?;
+        return Ok(Claim::Withdrawn(reason));
+    }
+    let claimed = Message {
+        state: MessageState::Sending,
+        attempt: message.attempt + 1,
+        claimed_at: Some(now),
+        sent_on: Some(today),
+        version: message.version + 1,
+        ..message.clone()
+    };
+    let audit = AuditEntry {
+        at: now,
+        actor: actor.to_owned(),
+        operation: message.channel.name().to_owned(),
+        purpose: format!("{} {} of {}/{}", message.step.name(), message.id, message.campaign, message.wave),
+        person: person.id,
+    };
+    store
+        .transaction()
+        .move_message(&claimed, message.version)?
+        .check_person(&person)
+        .check_released(&message.campaign, &message.wave, keys::shard(person.id))
+        .audit(&audit)?
+        .commit()
+        .await?;
+    Ok(Claim::Send(Box::new((claimed, person))))
+}
+
+/// Withdraws a queued message: nothing of it left. The invitation ends with it, and where it was the invitation itself
+/// the person may be decided on again by a later wave.
+///
+/// # Errors
+/// Where the store fails, or somebody else moved the message, the invitation or the person.
+pub async fn withdraw(
+    store: &Store,
+    message: &Message,
+    person: &Person,
+    reason: Reason,
+    today: Date,
+    definition: u32,
+) -> Result<(), DecisionError> {
+    let withdrawn = Message {
+        state: MessageState::Withdrawn,
+        detail: Some(reason.name().to_owned()),
+        version: message.version + 1,
+        ..message.clone()
+    };
+    let mut transaction = store.transaction().move_message(&withdrawn, message.version)?;
+    if message.channel == Channel::Letter {
+        transaction = transaction.leave_pending(message);
+    }
+    let Some(invitation) = store.invitation(message.person, &message.campaign, message.dose).await? else {
+        return Ok(transaction.commit().await?);
+    };
+    let (ended, due) = end(&invitation, message.step, reason, today, definition, person.version);
+    transaction = transaction.write_invitation(&ended, invitation.version)?;
+    if let Some(due) = due {
+        transaction = transaction.leave_due(&due);
+    }
+    if ended.state == InvitationState::Suppressed {
+        let mut noted = person.clone();
+        noted.version += 1;
+        noted.programmes.entry(message.programme).or_default().note_invite(Invite {
+            campaign: message.campaign.clone(),
+            dose: message.dose,
+            date: today,
+            opened: false,
+        });
+        transaction = transaction.write_person(&noted, person.version)?;
+    }
+    Ok(transaction.commit().await?)
+}
+
+/// An invitation ended at a step for a reason, and the entry of the due index that goes with it.
+fn end(
+    invitation: &Invitation,
+    step: Step,
+    reason: Reason,
+    today: Date,
+    definition: u32,
+    person_version: u64,
+) -> (Invitation, Option<DueEntry>) {
+    let due = invitation.next_step.map(|(_, due)| DueEntry {
+        person: invitation.person,
+        campaign: invitation.campaign.clone(),
+        dose: invitation.dose,
+        due,
+    });
+    let state = if step == Step::Invite { InvitationState::Suppressed } else { InvitationState::Closed };
+    let mut ended = Invitation {
+        state,
+        reason: Some(reason),
+        next_step: None,
+        version: invitation.version + 1,
+        ..invitation.clone()
+    };
+    ended.decisions.push(Decision {
+        wave: invitation.wave.clone(),
+        on: today,
+        step,
+        definition,
+        person_version,
+        cohort: invitation.cohort.clone(),
+        reason: Some(reason),
+        explanation: "found when the message was about to leave".to_owned(),
+    });
+    (ended, due)
+}
+
+/// Notes what the provider said of a message that was claimed. Whoever claimed it later has the word; then this changes
+/// nothing.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn conclude(
+    store: &Store,
+    claimed: &Message,
+    state: MessageState,
+    provider_id: Option<String>,
+    detail: Option<String>,
+) -> Result<(), DecisionError> {
+    let concluded = Message { state, provider_id, detail, version: claimed.version + 1, ..claimed.clone() };
+    let mut transaction = store.transaction().move_message(&concluded, claimed.version)?;
+    if claimed.channel == Channel::Letter {
+        transaction = transaction.leave_pending(claimed);
+    }
+    match transaction.commit().await {
+        Err(StoreError::Condition { .. }) => {
+            tracing::warn!(message = %claimed.id, "a later claim or a receipt moved the message first");
+            Ok(())
+        }
+        done => Ok(done?),
+    }
+}

@@ -1,0 +1,10 @@
+//! Deciding on the live person, and claiming a message under that decision.
+//!
+//! Selection may be stale; nothing is written to anyone but on the answer given here, on the item as it stands, and
+//! under its version.
+
+mod claim;
+mod rules;
+
+pub use claim::{Claim, Fence, claim, conclude, withdraw};
+pub use rules::{Decided, DecisionError, Rules, RulesCache};

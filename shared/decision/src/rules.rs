@@ -1,0 +1,188 @@
+//! A campaign's rules and plan, ready to be asked about one person.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use ims_domain::campaign::ContactPlan;
+use ims_domain::contact::{Channel, Reason, channel, suppression};
+use ims_domain::{Person, clock};
+use ims_eligibility::{Campaign, CompiledIteration, Status};
+use ims_snapshot::{PersonRow, facts_of};
+use ims_store::{Definition, Store, StoreError};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use thiserror::Error;
+
+/// Why no decision can be made.
+#[derive(Debug, Error)]
+pub enum DecisionError {
+    /// Store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no such campaign, or no such version of it.
+    #[error("there is no version {version} of campaign '{campaign}'")]
+    NoDefinition {
+        /// Campaign.
+        campaign: String,
+        /// Version.
+        version: u32,
+    },
+    /// The rules of a stored campaign cannot be read.
+    #[error("the rules of campaign '{campaign}' cannot be read: {problem}")]
+    Rules {
+        /// Campaign.
+        campaign: String,
+        /// First problem.
+        problem: String,
+    },
+    /// No iteration of the campaign is live.
+    #[error("campaign '{campaign}' has no live iteration on {day}")]
+    NotLive {
+        /// Campaign.
+        campaign: String,
+        /// Business day.
+        day: Date,
+    },
+    /// Something that must be there is not.
+    #[error("{what} is not there")]
+    Absent {
+        /// What.
+        what: String,
+    },
+}
+
+/// The answer about a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// Why nothing goes out; none means that it does.
+    pub reason: Option<Reason>,
+    /// Best cohort, or empty.
+    pub cohort: String,
+    /// How to reach the person; there where nothing stands against it.
+    pub channel: Option<Channel>,
+    /// The rules' answer in a few words.
+    pub explanation: String,
+}
+
+/// The rules and the plan of one version of a campaign.
+pub struct Rules {
+    campaign: Campaign,
+    definition: Definition,
+    compiled: Mutex<HashMap<Date, Arc<CompiledIteration>>>,
+}
+
+impl Rules {
+    /// Reads a definition.
+    ///
+    /// # Errors
+    /// Where its rules are not valid.
+    pub fn new(definition: Definition) -> Result<Self, DecisionError> {
+        let campaign =
+            Campaign::parse_published(definition.rules.as_bytes()).map_err(|problems| DecisionError::Rules {
+                campaign: definition.campaign.clone(),
+                problem: problems.first().map(ToString::to_string).unwrap_or_default(),
+            })?;
+        Ok(Self { campaign, definition, compiled: Mutex::new(HashMap::new()) })
+    }
+
+    /// Loads a version of a campaign.
+    ///
+    /// # Errors
+    /// Where there is none, or its rules are not valid.
+    pub async fn load(store: &Store, campaign: &str, version: u32) -> Result<Self, DecisionError> {
+        let definition = store.definition(campaign, version).await?;
+        Self::new(definition.ok_or_else(|| DecisionError::NoDefinition { campaign: campaign.to_owned(), version })?)
+    }
+
+    /// The contact plan.
+    #[must_use]
+    pub fn plan(&self) -> &ContactPlan {
+        &self.definition.plan
+    }
+
+    /// Version of the definition.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.definition.version
+    }
+
+    /// The iteration that is live at noon of a day, compiled once a day.
+    ///
+    /// # Errors
+    /// Where none is live.
+    pub fn iteration(&self, day: Date) -> Result<Arc<CompiledIteration>, DecisionError> {
+        if let Ok(compiled) = self.compiled.lock()
+            && let Some(iteration) = compiled.get(&day)
+        {
+            return Ok(iteration.clone());
+        }
+        let not_live = || DecisionError::NotLive { campaign: self.definition.campaign.clone(), day };
+        let zone = TimeZone::get("Europe/London").unwrap_or(TimeZone::UTC);
+        let noon = day.at(12, 0, 0, 0).to_zoned(zone).map_err(|_| not_live())?.timestamp();
+        let iteration = self.campaign.live_iteration(noon).ok_or_else(not_live)?;
+        let iteration = Arc::new(self.campaign.compile(iteration));
+        if let Ok(mut compiled) = self.compiled.lock() {
+            compiled.insert(day, iteration.clone());
+        }
+        Ok(iteration)
+    }
+
+    /// The dose that a person would have next.
+    #[must_use]
+    pub fn next_dose(&self, row: &PersonRow) -> u8 {
+        let plan = self.plan();
+        row.programme(plan.programme).map_or(0, |history| history.doses_since(plan.count_doses_from)).saturating_add(1)
+    }
+
+    /// Whether a person of the snapshot is eligible, and actionable with which best cohort.
+    ///
+    /// # Errors
+    /// Where no iteration is live.
+    pub fn ask(&self, row: &PersonRow, today: Date) -> Result<(Status, Option<String>), DecisionError> {
+        let iteration = self.iteration(today)?;
+        let facts = facts_of(row, self.plan());
+        let (status, cohort) = iteration.status(&facts, today);
+        Ok((status, cohort.map(str::to_owned)))
+    }
+
+    /// Decides on the live person.
+    ///
+    /// # Errors
+    /// Where no iteration is live.
+    pub fn decide(&self, person: &Person, dose: u8, today: Date) -> Result<Decided, DecisionError> {
+        let row = PersonRow::of(person);
+        let (status, cohort) = self.ask(&row, today)?;
+        let reason = suppression(person, self.plan(), dose, today, status == Status::Actionable);
+        let doses = self.next_dose(&row).saturating_sub(1);
+        let age = person.age_on(today).map_or_else(|| "unknown".to_owned(), |age| age.to_string());
+        let cohort = cohort.unwrap_or_default();
+        let explanation = format!(
+            "{} in cohort '{cohort}' on {}; doses {doses}; age band {}",
+            status.as_str(),
+            clock::compact(today),
+            age.parse::<i16>().map_or(age, |age| format!("{}-{}", age / 5 * 5, age / 5 * 5 + 4)),
+        );
+        let channel = if reason.is_none() { channel(person, today) } else { None };
+        Ok(Decided { reason, cohort, channel, explanation })
+    }
+}
+
+/// Rules by campaign and version, kept for the life of a process: a version never changes.
+#[derive(Default)]
+pub struct RulesCache(tokio::sync::Mutex<HashMap<(String, u32), Arc<Rules>>>);
+
+impl RulesCache {
+    /// A version of a campaign's rules.
+    ///
+    /// # Errors
+    /// As [`Rules::load`].
+    pub async fn get(&self, store: &Store, campaign: &str, version: u32) -> Result<Arc<Rules>, DecisionError> {
+        let mut held = self.0.lock().await;
+        if let Some(rules) = held.get(&(campaign.to_owned(), version)) {
+            return Ok(rules.clone());
+        }
+        let rules = Arc::new(Rules::load(store, campaign, version).await?);
+        held.insert((campaign.to_owned(), version), rules.clone());
+        Ok(rules)
+    }
+}
