@@ -81,7 +81,13 @@ impl PrintManifest {
     ///
     /// # Errors
     /// When the numbers of messages and letters differ.
-    pub fn seal(batch: BatchId, created: Timestamp, campaign: &str, messages: &[MessageId], typeset: &TypesetBatch) -> Result<Self, ManifestError> {
+    pub fn seal(
+        batch: BatchId,
+        created: Timestamp,
+        campaign: &str,
+        messages: &[MessageId],
+        typeset: &TypesetBatch,
+    ) -> Result<Self, ManifestError> {
         if messages.len() != typeset.pages_per_letter.len() {
             return Err(ManifestError::Count { letters: typeset.pages_per_letter.len(), messages: messages.len() });
         }
@@ -158,7 +164,10 @@ mod tests {
     fn sums_that_do_not_agree_are_found() {
         let (mut manifest, typeset) = sealed();
         manifest.page_count = 4;
-        assert_eq!(manifest.verify(&typeset.pdf), Err(ManifestError::Total { field: "page_count", said: 4, counted: 3 }));
+        assert_eq!(
+            manifest.verify(&typeset.pdf),
+            Err(ManifestError::Total { field: "page_count", said: 4, counted: 3 })
+        );
         let messages = [manifest.letters[0].message];
         assert!(matches!(
             PrintManifest::seal(manifest.batch, manifest.created, "flu", &messages, &typeset),

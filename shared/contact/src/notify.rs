@@ -180,7 +180,9 @@ impl ProviderStatus {
     #[must_use]
     pub fn state(&self) -> Option<MessageState> {
         match self {
-            Self::Created | Self::Sending | Self::Pending | Self::Sent | Self::Accepted | Self::Received => Some(MessageState::Sent),
+            Self::Created | Self::Sending | Self::Pending | Self::Sent | Self::Accepted | Self::Received => {
+                Some(MessageState::Sent)
+            }
             Self::Delivered => Some(MessageState::Delivered),
             Self::PermanentFailure | Self::TemporaryFailure | Self::TechnicalFailure => Some(MessageState::Failed),
             Self::Other(_) => None,
@@ -311,7 +313,11 @@ impl NotifyClient {
     ///
     /// # Errors
     /// Never [`SendError::Unknown`]: asking has no effect.
-    pub async fn find_by_reference(&self, reference: &MessageId, now: Timestamp) -> Result<Option<Notification>, SendError> {
+    pub async fn find_by_reference(
+        &self,
+        reference: &MessageId,
+        now: Timestamp,
+    ) -> Result<Option<Notification>, SendError> {
         let mut url = self.url(&["v2", "notifications"])?;
         url.query_pairs_mut().append_pair("reference", &reference.to_string());
         let again = |error: reqwest::Error| SendError::Retryable { status: None, message: describe(&error) };
@@ -328,8 +334,10 @@ impl NotifyClient {
         struct Page {
             notifications: Vec<Notification>,
         }
-        let page: Page = serde_json::from_slice(&bytes)
-            .map_err(|error| SendError::Retryable { status: Some(status.as_u16()), message: format!("not a list of notifications: {error}") })?;
+        let page: Page = serde_json::from_slice(&bytes).map_err(|error| SendError::Retryable {
+            status: Some(status.as_u16()),
+            message: format!("not a list of notifications: {error}"),
+        })?;
         let wanted = reference.to_string();
         Ok(page
             .notifications
@@ -344,7 +352,9 @@ impl NotifyClient {
             Ok(mut segments) => {
                 segments.pop_if_empty().extend(path);
             }
-            Err(()) => return Err(SendError::Retryable { status: None, message: "notify url cannot be a base".into() }),
+            Err(()) => {
+                return Err(SendError::Retryable { status: None, message: "notify url cannot be a base".into() });
+            }
         }
         Ok(url)
     }
@@ -394,7 +404,8 @@ fn words(body: &[u8]) -> String {
     }
     match serde_json::from_slice::<Errors>(body) {
         Ok(body) => {
-            let all: Vec<String> = body.errors.into_iter().map(|one| format!("{}: {}", one.error, mask(&one.message))).collect();
+            let all: Vec<String> =
+                body.errors.into_iter().map(|one| format!("{}: {}", one.error, mask(&one.message))).collect();
             all.join("; ")
         }
         Err(_) => format!("{} bytes that are not Notify's error body", body.len()),
@@ -430,7 +441,13 @@ mod tests {
         assert_eq!(key.service().to_string(), "26785a09-ab16-4eb0-8407-a37497a57506");
         assert_eq!(key.secret(), "3d844edf-8d35-48ac-975b-e847b4f122b0");
         assert!(!format!("{key:?}").contains("3d844edf"));
-        for wrong in ["", "key", &KEY[12..], &KEY[1..KEY.len() - 1], "é-26785a09-ab16-4eb0-8407-a37497a57506-3d844edf-8d35-48ac-975b-e847b4f122b"] {
+        for wrong in [
+            "",
+            "key",
+            &KEY[12..],
+            &KEY[1..KEY.len() - 1],
+            "é-26785a09-ab16-4eb0-8407-a37497a57506-3d844edf-8d35-48ac-975b-e847b4f122b",
+        ] {
             assert_eq!(wrong.parse::<ApiKey>(), Err(ConfigError::ApiKey { length: wrong.len() }), "{wrong}");
         }
     }

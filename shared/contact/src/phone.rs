@@ -76,7 +76,8 @@ impl UkMobile {
             digits if digits < 10 => return Err(PhoneError::TooShort { digits }),
             digits => return Err(PhoneError::TooLong { digits }),
         }
-        let mobile = matches!(national.as_bytes(), [b'7', b'1'..=b'5' | b'7'..=b'9', ..]) || national.starts_with("7624");
+        let mobile =
+            matches!(national.as_bytes(), [b'7', b'1'..=b'5' | b'7'..=b'9', ..]) || national.starts_with("7624");
         if mobile { Ok(Self(format!("+44{national}"))) } else { Err(PhoneError::NotMobile) }
     }
 
@@ -110,7 +111,11 @@ mod tests {
             "+44 (0)7700 900123",
             "0044 7700 900123",
         ] {
-            assert_eq!(UkMobile::parse(text).map(|number| number.e164().to_owned()), Ok("+447700900123".into()), "{text}");
+            assert_eq!(
+                UkMobile::parse(text).map(|number| number.e164().to_owned()),
+                Ok("+447700900123".into()),
+                "{text}"
+            );
         }
         assert_eq!(UkMobile::parse("07624 000000").unwrap().e164(), "+447624000000");
     }

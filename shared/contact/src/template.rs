@@ -22,8 +22,29 @@ pub const LONGEST_BOOKING: usize = 60;
 
 /// Words that would tell a reader why the person was chosen. Lower case, matched anywhere in the text.
 const TELLING: &[&str] = &[
-    "at risk", "high risk", "pregnan", "asthma", "diabet", "immunosup", "weakened immune", "shield", "vulnerable", "cancer", "chemo",
-    "kidney", "liver", "obes", "learning disab", "mental", "hiv", "care home", "carer", "cohort", "prison", "homeless", "health condition",
+    "at risk",
+    "high risk",
+    "pregnan",
+    "asthma",
+    "diabet",
+    "immunosup",
+    "weakened immune",
+    "shield",
+    "vulnerable",
+    "cancer",
+    "chemo",
+    "kidney",
+    "liver",
+    "obes",
+    "learning disab",
+    "mental",
+    "hiv",
+    "care home",
+    "carer",
+    "cohort",
+    "prison",
+    "homeless",
+    "health condition",
     "nhs number",
 ];
 
@@ -59,7 +80,8 @@ pub struct Fields {
 
 impl Fields {
     /// Names of the fields.
-    pub const NAMES: [&'static str; 7] = ["greeting_name", "to_parent", "programme", "dose", "doses", "booking_link", "booking_phone"];
+    pub const NAMES: [&'static str; 7] =
+        ["greeting_name", "to_parent", "programme", "dose", "doses", "booking_link", "booking_phone"];
 
     fn values(&self) -> Value {
         let values: [Value; 7] = [
@@ -195,8 +217,11 @@ impl Template {
             match env.template_from_str(source) {
                 Err(error) => problem(&place, describe(&error)),
                 Ok(template) => {
-                    let mut unknown: Vec<String> =
-                        template.undeclared_variables(false).into_iter().filter(|name| !Fields::NAMES.contains(&name.as_str())).collect();
+                    let mut unknown: Vec<String> = template
+                        .undeclared_variables(false)
+                        .into_iter()
+                        .filter(|name| !Fields::NAMES.contains(&name.as_str()))
+                        .collect();
                     unknown.sort();
                     for name in unknown {
                         problem(&place, format!("unknown field '{name}'"));
@@ -235,7 +260,9 @@ impl Template {
                     Ok(rendered) => {
                         let length = rendered.text().chars().count();
                         if length > limit {
-                            return Some(self.problem("body", format!("can be {length} characters long; at most {limit}")));
+                            return Some(
+                                self.problem("body", format!("can be {length} characters long; at most {limit}")),
+                            );
                         }
                     }
                 }
@@ -260,7 +287,9 @@ impl Template {
             }
         }
         let (env, context) = (environment(), fields.values());
-        let one = |place: &str, source: &str| env.render_str(source, context.clone()).map_err(|error| self.problem(place, describe(&error)));
+        let one = |place: &str, source: &str| {
+            env.render_str(source, context.clone()).map_err(|error| self.problem(place, describe(&error)))
+        };
         let heading = self.heading.as_deref().map(|source| one("heading", source)).transpose()?;
         let mut paragraphs = Vec::with_capacity(self.body.len());
         for (index, source) in self.body.iter().enumerate() {
@@ -318,8 +347,8 @@ impl TemplateSet {
     pub fn from_files<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, TemplateError> {
         let mut templates: Vec<Template> = Vec::new();
         for (file, json) in files {
-            let template: Template =
-                serde_json::from_str(json).map_err(|error| TemplateError::File { file: file.to_owned(), message: error.to_string() })?;
+            let template: Template = serde_json::from_str(json)
+                .map_err(|error| TemplateError::File { file: file.to_owned(), message: error.to_string() })?;
             if let Some(problem) = template.check().into_iter().next() {
                 return Err(problem);
             }
@@ -392,7 +421,8 @@ mod tests {
                     let programme: VaccineType = programme.parse().unwrap();
                     let template = set.find(programme, step, channel).unwrap();
                     assert_eq!(template.check(), []);
-                    let rendered = template.render(&Fields { programme: plain_words(programme).into(), ..fields() }).unwrap();
+                    let rendered =
+                        template.render(&Fields { programme: plain_words(programme).into(), ..fields() }).unwrap();
                     let text = rendered.text();
                     for part in ["Amina Khan", "nhs.uk/book-flu", "119", plain_words(programme)] {
                         assert!(text.contains(part), "{}: no '{part}' in {text}", template.name);
@@ -420,7 +450,9 @@ mod tests {
     fn only_a_further_dose_is_called_by_its_number() {
         let set = TemplateSet::embedded().unwrap();
         let letter = set.find("COVID".parse().unwrap(), Step::Invite, Channel::Letter).unwrap();
-        let text = |dose, doses| letter.render(&Fields { dose, doses, programme: "COVID-19".into(), ..fields() }).unwrap().text();
+        let text = |dose, doses| {
+            letter.render(&Fields { dose, doses, programme: "COVID-19".into(), ..fields() }).unwrap().text()
+        };
         assert!(!text(1, 1).contains("dose 1"));
         assert!(text(2, 2).contains("dose 2"));
     }
@@ -444,7 +476,8 @@ mod tests {
     #[test]
     fn rendering_never_leaves_a_gap_where_a_word_should_be() {
         assert!(sms("Dear {{ name }}").render(&fields()).is_err());
-        let error = sms("Dear {{ greeting_name }}").render(&Fields { greeting_name: " ".into(), ..fields() }).unwrap_err();
+        let error =
+            sms("Dear {{ greeting_name }}").render(&Fields { greeting_name: " ".into(), ..fields() }).unwrap_err();
         assert_eq!(error.to_string(), "template t version 1, greeting_name: has 1 characters; expected 1 to 70");
     }
 
@@ -452,8 +485,10 @@ mod tests {
     fn the_newest_version_is_used_and_the_older_stays_readable() {
         let first = sms("one");
         let second = Template { version: 2, body: vec!["two".into()], ..first.clone() };
-        let files: Vec<(String, String)> =
-            [&first, &second].iter().map(|template| ("f".to_owned(), serde_json::to_string(template).unwrap())).collect();
+        let files: Vec<(String, String)> = [&first, &second]
+            .iter()
+            .map(|template| ("f".to_owned(), serde_json::to_string(template).unwrap()))
+            .collect();
         let set = TemplateSet::from_files(files.iter().map(|(name, json)| (name.as_str(), json.as_str()))).unwrap();
         assert_eq!(set.find(first.programme, Step::Invite, Channel::Sms), Some(&second));
         assert_eq!(set.version("t", 1), Some(&first));

@@ -32,7 +32,8 @@ impl World {
     }
 
     async fn fail(&self, failure: Value) {
-        let response = reqwest::Client::new().post(format!("{}/_failures", self.url)).json(&failure).send().await.unwrap();
+        let response =
+            reqwest::Client::new().post(format!("{}/_failures", self.url)).json(&failure).send().await.unwrap();
         assert_eq!(response.status(), 204);
     }
 
@@ -107,8 +108,12 @@ async fn no_connection_means_that_nothing_left() {
 async fn a_message_that_is_wrong_is_refused_for_good() {
     let world = World::new().await;
     let to = UkMobile::parse("07700900123").unwrap();
-    let error = world.client.send_sms(&to, Uuid::nil(), &reference(), &BTreeMap::new(), Timestamp::now()).await.unwrap_err();
-    assert_eq!(error, SendError::Refused { status: 400, message: "BadRequestError: Missing personalisation: body".into() });
+    let error =
+        world.client.send_sms(&to, Uuid::nil(), &reference(), &BTreeMap::new(), Timestamp::now()).await.unwrap_err();
+    assert_eq!(
+        error,
+        SendError::Refused { status: 400, message: "BadRequestError: Missing personalisation: body".into() }
+    );
 }
 
 #[tokio::test]

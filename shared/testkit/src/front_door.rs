@@ -49,7 +49,12 @@ impl FrontDoor {
     /// Routes of the front door; `GET /_health` answers for itself.
     pub fn router(self) -> Router {
         Router::new()
-            .route("/_health", get(async |State(door): State<FrontDoor>| axum::Json(json!({"status": "ok", "api": door.api, "console": door.console}))))
+            .route(
+                "/_health",
+                get(async |State(door): State<FrontDoor>| {
+                    axum::Json(json!({"status": "ok", "api": door.api, "console": door.console}))
+                }),
+            )
             .fallback(forward)
             .with_state(self)
     }
@@ -75,7 +80,12 @@ async fn forward(State(door): State<FrontDoor>, request: Request) -> Response {
     } else if let Some(rest) = below(path, "/console") {
         (door.console.as_ref(), rest)
     } else {
-        return problem(StatusCode::NOT_FOUND, "not_found", None, &format!("no such path: {path}; expected /api/… or /console/…"));
+        return problem(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            None,
+            &format!("no such path: {path}; expected /api/… or /console/…"),
+        );
     };
     let Some(base) = base else {
         return problem(StatusCode::NOT_FOUND, "not_found", None, "this front door has no console");
@@ -83,10 +93,16 @@ async fn forward(State(door): State<FrontDoor>, request: Request) -> Response {
     let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let url = format!("{base}{rest}{query}");
     let Ok(body) = to_bytes(body, LONGEST_BODY).await else {
-        return problem(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", None, &format!("the body is longer than {LONGEST_BODY} bytes or broke off"));
+        return problem(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "payload_too_large",
+            None,
+            &format!("the body is longer than {LONGEST_BODY} bytes or broke off"),
+        );
     };
     let answer = async {
-        let response = door.http.request(parts.method, &url).headers(end_to_end(&parts.headers, true)).body(body).send().await?;
+        let response =
+            door.http.request(parts.method, &url).headers(end_to_end(&parts.headers, true)).body(body).send().await?;
         let (status, headers) = (response.status(), end_to_end(response.headers(), false));
         Ok::<_, reqwest::Error>((status, headers, response.bytes().await?))
     };
@@ -97,9 +113,21 @@ async fn forward(State(door): State<FrontDoor>, request: Request) -> Response {
             *response.headers_mut() = headers;
             response
         }
-        Err(error) if error.is_timeout() => problem(StatusCode::GATEWAY_TIMEOUT, "gateway_timeout", Some(base), "the target did not answer in time"),
-        Err(error) if error.is_connect() => problem(StatusCode::BAD_GATEWAY, "bad_gateway", Some(base), "no connection to the target: is the local stack up?"),
-        Err(error) => problem(StatusCode::BAD_GATEWAY, "bad_gateway", Some(base), &format!("the target broke off: {}", error.without_url())),
+        Err(error) if error.is_timeout() => {
+            problem(StatusCode::GATEWAY_TIMEOUT, "gateway_timeout", Some(base), "the target did not answer in time")
+        }
+        Err(error) if error.is_connect() => problem(
+            StatusCode::BAD_GATEWAY,
+            "bad_gateway",
+            Some(base),
+            "no connection to the target: is the local stack up?",
+        ),
+        Err(error) => problem(
+            StatusCode::BAD_GATEWAY,
+            "bad_gateway",
+            Some(base),
+            &format!("the target broke off: {}", error.without_url()),
+        ),
     }
 }
 
@@ -154,7 +182,8 @@ mod tests {
             "x-hop": header("x-hop"), "authorization": header("authorization"),
         });
         let mut response = (StatusCode::CREATED, seen.to_string()).into_response();
-        for (name, value) in [("e-tag", "1"), ("location", "http://elsewhere/Immunization/1"), ("x-request-id", "abc")] {
+        for (name, value) in [("e-tag", "1"), ("location", "http://elsewhere/Immunization/1"), ("x-request-id", "abc")]
+        {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
         response.headers_mut().append("set-cookie", HeaderValue::from_static("a=1"));
@@ -178,7 +207,8 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(response.status(), 201);
-        for (name, value) in [("e-tag", "1"), ("location", "http://elsewhere/Immunization/1"), ("x-request-id", "abc")] {
+        for (name, value) in [("e-tag", "1"), ("location", "http://elsewhere/Immunization/1"), ("x-request-id", "abc")]
+        {
             assert_eq!(response.headers()[name], value);
         }
         assert_eq!(response.headers().get_all("set-cookie").iter().count(), 2);
@@ -190,7 +220,8 @@ mod tests {
         assert_eq!(seen["authorization"], "Bearer t");
         assert_eq!(seen["x-hop"], serde_json::Value::Null);
         assert_eq!(format!("http://{}", seen["host"].as_str().unwrap()), target);
-        let console: serde_json::Value = http.get(format!("{door}/console")).send().await.unwrap().json().await.unwrap();
+        let console: serde_json::Value =
+            http.get(format!("{door}/console")).send().await.unwrap().json().await.unwrap();
         assert_eq!(console["uri"], "/");
     }
 

@@ -16,8 +16,8 @@ mod page;
 use std::num::NonZeroU16;
 
 use krilla::configure::{Accessibility, ConfigurationBuilder};
-use krilla::geom::Point;
 use krilla::destination::XyzDestination;
+use krilla::geom::Point;
 use krilla::metadata::Metadata;
 use krilla::outline::{Outline, OutlineNode};
 use krilla::tagging::{Tag, TagGroup, TagTree};
@@ -67,7 +67,10 @@ pub struct TypesetBatch {
 
 impl std::fmt::Debug for TypesetBatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TypesetBatch").field("bytes", &self.pdf.len()).field("letters", &self.pages_per_letter.len()).finish()
+        f.debug_struct("TypesetBatch")
+            .field("bytes", &self.pdf.len())
+            .field("letters", &self.pages_per_letter.len())
+            .finish()
     }
 }
 
@@ -81,7 +84,9 @@ pub enum LetterError {
         letters: usize,
     },
     /// Too few or too many address lines.
-    #[error("letter {reference}, address_lines: {lines} lines; expected {FEWEST_ADDRESS_LINES} to {MOST_ADDRESS_LINES}")]
+    #[error(
+        "letter {reference}, address_lines: {lines} lines; expected {FEWEST_ADDRESS_LINES} to {MOST_ADDRESS_LINES}"
+    )]
     AddressLines {
         /// Letter.
         reference: String,
@@ -141,8 +146,18 @@ impl Letter {
             ("date".to_owned(), &self.date, &faces.regular),
             ("heading".to_owned(), &self.heading, &faces.bold),
         ];
-        fields.extend(self.address_lines.iter().enumerate().map(|(index, line)| (format!("address_lines[{index}]"), line, &faces.regular)));
-        fields.extend(self.paragraphs.iter().enumerate().map(|(index, text)| (format!("paragraphs[{index}]"), text, &faces.regular)));
+        fields.extend(
+            self.address_lines
+                .iter()
+                .enumerate()
+                .map(|(index, line)| (format!("address_lines[{index}]"), line, &faces.regular)),
+        );
+        fields.extend(
+            self.paragraphs
+                .iter()
+                .enumerate()
+                .map(|(index, text)| (format!("paragraphs[{index}]"), text, &faces.regular)),
+        );
         if self.paragraphs.is_empty() {
             return Err(LetterError::Empty { reference: reference(), field: "paragraphs".into() });
         }
@@ -150,7 +165,9 @@ impl Letter {
             if text.trim().is_empty() {
                 return Err(LetterError::Empty { reference: reference(), field });
             }
-            if let Some(character) = text.chars().find(|&character| !character.is_whitespace() && face.glyph(character).is_none()) {
+            if let Some(character) =
+                text.chars().find(|&character| !character.is_whitespace() && face.glyph(character).is_none())
+            {
                 return Err(LetterError::Unprintable { reference: reference(), field, character });
             }
         }
@@ -189,7 +206,10 @@ pub fn typeset(letters: &[Letter]) -> Result<TypesetBatch, LetterError> {
     for (index, letter) in letters.iter().enumerate() {
         let set = page::lay_out(letter, index + 1, letters.len(), &faces)?;
         let first = usize::try_from(pages).unwrap_or(usize::MAX);
-        outline.push_child(OutlineNode::new(format!("{} {}", index + 1, letter.reference), XyzDestination::new(first, Point::from_xy(0.0, 0.0))));
+        outline.push_child(OutlineNode::new(
+            format!("{} {}", index + 1, letter.reference),
+            XyzDestination::new(first, Point::from_xy(0.0, 0.0)),
+        ));
         let count = u32::try_from(set.len()).unwrap_or(u32::MAX);
         tags.push(draw(&mut document, &letter.heading, &set, &faces)?);
         pages_per_letter.push(count);

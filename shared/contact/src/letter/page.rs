@@ -80,7 +80,14 @@ pub(super) struct Line {
 impl Line {
     pub(super) fn draw(&self, surface: &mut Surface<'_>, faces: &Faces) {
         let face = if self.bold { &faces.bold } else { &faces.regular };
-        surface.draw_glyphs(Point::from_xy(self.x, self.baseline), &face.line(&self.text), face.font.clone(), &self.text, self.size, false);
+        surface.draw_glyphs(
+            Point::from_xy(self.x, self.baseline),
+            &face.line(&self.text),
+            face.font.clone(),
+            &self.text,
+            self.size,
+            false,
+        );
     }
 }
 
@@ -109,11 +116,12 @@ pub(super) fn lay_out(letter: &Letter, sequence: usize, total: usize, faces: &Fa
     let sender_width = faces.bold.width(SENDER) * SENDER_SIZE;
     flow.block(Role::Paragraph, vec![line(SENDER, RIGHT - sender_width, SENDER_BASELINE, SENDER_SIZE, true)]);
 
-    let address_size = address_size(&letter.address_lines, &faces.regular).map_err(|index| LetterError::AddressTooWide {
-        reference: letter.reference.clone(),
-        index,
-        characters: letter.address_lines.get(index).map_or(0, |line| line.chars().count()),
-    })?;
+    let address_size =
+        address_size(&letter.address_lines, &faces.regular).map_err(|index| LetterError::AddressTooWide {
+            reference: letter.reference.clone(),
+            index,
+            characters: letter.address_lines.get(index).map_or(0, |line| line.chars().count()),
+        })?;
     let mut baseline = ADDRESS_TOP + ADDRESS_SIZE;
     let mut lines = Vec::with_capacity(letter.address_lines.len());
     for text in &letter.address_lines {
@@ -135,8 +143,13 @@ pub(super) fn lay_out(letter: &Letter, sequence: usize, total: usize, faces: &Fa
 
     let count = flow.pages.len();
     for (index, page) in flow.pages.iter_mut().enumerate() {
-        let foot = format!("Reference {}   Letter {sequence} of {total}   Page {} of {count}", letter.reference, index + 1);
-        page.blocks.push(Block { role: Role::Artifact, element: usize::MAX, lines: vec![line(&foot, LEFT, FOOT, FOOT_SIZE, false)] });
+        let foot =
+            format!("Reference {}   Letter {sequence} of {total}   Page {} of {count}", letter.reference, index + 1);
+        page.blocks.push(Block {
+            role: Role::Artifact,
+            element: usize::MAX,
+            lines: vec![line(&foot, LEFT, FOOT, FOOT_SIZE, false)],
+        });
     }
     Ok(flow.pages)
 }
@@ -269,7 +282,9 @@ mod tests {
         for page in &pages {
             let text = page.blocks.iter().filter(|block| block.role != Role::Artifact).flat_map(|block| &block.lines);
             assert!(text.clone().all(|line| line.baseline <= BOTTOM && line.baseline >= mm(15.0)));
-            assert!(text.clone().all(|line| line.x + line.size * faces.bold.width(line.text.trim_end()) <= RIGHT + 60.0));
+            assert!(
+                text.clone().all(|line| line.x + line.size * faces.bold.width(line.text.trim_end()) <= RIGHT + 60.0)
+            );
         }
         let paragraph: Vec<usize> = pages.iter().map(|page| page.blocks.iter().rev().nth(1).unwrap().element).collect();
         assert!(paragraph.windows(2).all(|pair| pair[0] == pair[1]));

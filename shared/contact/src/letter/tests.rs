@@ -3,7 +3,12 @@ use super::*;
 fn letter(index: usize) -> Letter {
     Letter {
         reference: format!("5d0b1f0e-2f6a-4c11-9a1e-{index:012}"),
-        address_lines: vec![format!("Ms Siân Ŵyn-Łukasz {index}"), format!("{index} High Street"), "Leeds".into(), "LS1 4AP".into()],
+        address_lines: vec![
+            format!("Ms Siân Ŵyn-Łukasz {index}"),
+            format!("{index} High Street"),
+            "Leeds".into(),
+            "LS1 4AP".into(),
+        ],
         date: "6 October 2025".into(),
         heading: "Book your flu vaccination".into(),
         paragraphs: vec![
@@ -17,7 +22,11 @@ fn letter(index: usize) -> Letter {
 
 fn text_of(pdf: &[u8]) -> Vec<String> {
     let document = lopdf::Document::load_mem(pdf).unwrap();
-    document.get_pages().keys().map(|page| document.extract_text(&[*page]).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    document
+        .get_pages()
+        .keys()
+        .map(|page| document.extract_text(&[*page]).unwrap().split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect()
 }
 
 #[test]
@@ -39,7 +48,8 @@ fn each_letter_reads_in_order_and_goes_to_its_own_address() {
         expected.extend(letter.paragraphs.iter().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")));
         expected.push(format!("Reference {} Letter {} of 5 Page 1 of {count}", letter.reference, index + 1));
         for part in expected {
-            let found = text[at..].find(&part).unwrap_or_else(|| panic!("letter {index}: no '{part}' after {at} in {text}"));
+            let found =
+                text[at..].find(&part).unwrap_or_else(|| panic!("letter {index}: no '{part}' after {at} in {text}"));
             at += found + part.len();
         }
         for other in (0..5).filter(|other| *other != index) {
@@ -89,7 +99,10 @@ fn a_letter_that_cannot_be_printed_is_named_without_its_address() {
         (with(|letter| letter.address_lines.truncate(2)), "address_lines: 2 lines; expected 3 to 7"),
         (with(|letter| letter.address_lines = vec!["x".into(); 8]), "address_lines: 8 lines; expected 3 to 7"),
         (with(|letter| letter.address_lines[1] = " ".into()), "address_lines[1]: is empty"),
-        (with(|letter| letter.address_lines[1] = "W".repeat(60)), "address_lines[1]: 60 characters do not fit the window"),
+        (
+            with(|letter| letter.address_lines[1] = "W".repeat(60)),
+            "address_lines[1]: 60 characters do not fit the window",
+        ),
         (with(|letter| letter.address_lines[0] = "李".into()), "address_lines[0]: U+674E cannot be printed"),
         (with(|letter| letter.paragraphs[0] = "e\u{301}".into()), "paragraphs[0]: U+0301 cannot be printed"),
         (with(|letter| letter.paragraphs.clear()), "paragraphs: is empty"),

@@ -76,11 +76,20 @@ async fn main() -> anyhow::Result<()> {
             token_window_seconds,
             smoke_numbers,
         } => {
-            let callback = callback_url
-                .zip(callback_token)
-                .map(|(url, token)| Callback { url, token, retry_after: Duration::from_millis(callback_retry_ms) });
+            let callback = callback_url.zip(callback_token).map(|(url, token)| Callback {
+                url,
+                token,
+                retry_after: Duration::from_millis(callback_retry_ms),
+            });
             let delivery_delay = Duration::from_millis(delivery_delay_ms);
-            let config = Config { callback, delivery_delay, rate_per_minute, token_window_seconds, smoke_numbers, ..Config::new(api_key) };
+            let config = Config {
+                callback,
+                delivery_delay,
+                rate_per_minute,
+                token_window_seconds,
+                smoke_numbers,
+                ..Config::new(api_key)
+            };
             serve(port, "notify", Sandbox::new(config)?.router()).await
         }
         Service::FrontDoor { port, api_target, console_target } => {

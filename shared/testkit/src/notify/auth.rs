@@ -34,7 +34,10 @@ impl std::str::FromStr for Key {
         // Counted from the end: the name may hold hyphens.
         let parts: Vec<&str> = text.split('-').collect();
         anyhow::ensure!(parts.len() >= 11, "api key: expected name-SERVICEUUID-SECRETUUID");
-        let uuid = |parts: &[&str]| Uuid::try_parse(&parts.join("-")).map_err(|_| anyhow::anyhow!("api key: expected name-SERVICEUUID-SECRETUUID"));
+        let uuid = |parts: &[&str]| {
+            Uuid::try_parse(&parts.join("-"))
+                .map_err(|_| anyhow::anyhow!("api key: expected name-SERVICEUUID-SECRETUUID"))
+        };
         let at = parts.len() - 5;
         Ok(Self { service: uuid(&parts[at - 5..at])?, secret: uuid(&parts[at..])?.to_string() })
     }
@@ -49,8 +52,16 @@ struct Claims {
 impl Key {
     /// Whether a request may pass at `now`; else what Notify answers.
     pub(super) fn check(&self, headers: &HeaderMap, now: Timestamp, window_seconds: i64) -> Result<(), Refused> {
-        let forbidden = |message: &str| Refused { status: StatusCode::FORBIDDEN, error: "BadRequestError", message: message.to_owned() };
-        let unauthorised = |message: &str| Refused { status: StatusCode::UNAUTHORIZED, error: "AuthError", message: message.to_owned() };
+        let forbidden = |message: &str| Refused {
+            status: StatusCode::FORBIDDEN,
+            error: "BadRequestError",
+            message: message.to_owned(),
+        };
+        let unauthorised = |message: &str| Refused {
+            status: StatusCode::UNAUTHORIZED,
+            error: "AuthError",
+            message: message.to_owned(),
+        };
         let Some(header) = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()) else {
             return Err(unauthorised("Unauthorized: authentication token must be provided"));
         };
@@ -63,7 +74,9 @@ impl Key {
         validation.required_spec_claims.clear();
         let claims = match decode::<Claims>(token, &DecodingKey::from_secret(self.secret.as_bytes()), &validation) {
             Ok(data) => data.claims,
-            Err(problem) if *problem.kind() == ErrorKind::InvalidSignature => return Err(forbidden("Invalid token: API key not found")),
+            Err(problem) if *problem.kind() == ErrorKind::InvalidSignature => {
+                return Err(forbidden("Invalid token: API key not found"));
+            }
             Err(_) => return Err(forbidden("Invalid token: API token is not valid")),
         };
         match claims.iss.as_deref().map(Uuid::try_parse) {

@@ -73,7 +73,14 @@ impl Config {
     /// Notify's own figures, without receipts, and with final statuses at once.
     #[must_use]
     pub fn new(key: Key) -> Self {
-        Self { key, callback: None, delivery_delay: Duration::ZERO, rate_per_minute: 3000, token_window_seconds: 30, smoke_numbers: false }
+        Self {
+            key,
+            callback: None,
+            delivery_delay: Duration::ZERO,
+            rate_per_minute: 3000,
+            token_window_seconds: 30,
+            smoke_numbers: false,
+        }
     }
 }
 
@@ -107,7 +114,9 @@ impl Sandbox {
             .route("/_failures", post(set_failures).get(get_failures).delete(clear_failures))
             .route("/_reset", post(reset))
             .route("/_health", get(health))
-            .fallback(async || error(StatusCode::NOT_FOUND, "NoResultFound", "The requested URL was not found on the server."))
+            .fallback(async || {
+                error(StatusCode::NOT_FOUND, "NoResultFound", "The requested URL was not found on the server.")
+            })
             .with_state(self)
     }
 
@@ -193,7 +202,9 @@ async fn send(sandbox: Sandbox, channel: Channel, request: Request) -> Response 
             Mode::LateAccept => {
                 // The request lies in the network: it outlives its connection, and its token is looked at when it arrives.
                 let late = tokio::spawn(arrive_late(sandbox, channel, valid, parts.headers, delay));
-                return late.await.unwrap_or_else(|_| error(StatusCode::INTERNAL_SERVER_ERROR, "Exception", "Internal server error"));
+                return late.await.unwrap_or_else(|_| {
+                    error(StatusCode::INTERNAL_SERVER_ERROR, "Exception", "Internal server error")
+                });
             }
         }
     }
@@ -203,7 +214,13 @@ async fn send(sandbox: Sandbox, channel: Channel, request: Request) -> Response 
     (StatusCode::CREATED, Json(sandbox.accept(channel, valid))).into_response()
 }
 
-async fn arrive_late(sandbox: Sandbox, channel: Channel, valid: validate::Send, headers: HeaderMap, delay: Duration) -> Response {
+async fn arrive_late(
+    sandbox: Sandbox,
+    channel: Channel,
+    valid: validate::Send,
+    headers: HeaderMap,
+    delay: Duration,
+) -> Response {
     tokio::time::sleep(delay).await;
     match sandbox.refusal(&headers) {
         None => (StatusCode::CREATED, Json(sandbox.accept(channel, valid))).into_response(),
@@ -243,7 +260,13 @@ async fn many(State(sandbox): State<Sandbox>, request: Request) -> Response {
         None => None,
         Some("sms") => Some(Channel::Sms),
         Some("letter") => Some(Channel::Letter),
-        Some(other) => return error(StatusCode::BAD_REQUEST, "ValidationError", &format!("template_type {other} is not one of [sms, email, letter]")),
+        Some(other) => {
+            return error(
+                StatusCode::BAD_REQUEST,
+                "ValidationError",
+                &format!("template_type {other} is not one of [sms, email, letter]"),
+            );
+        }
     };
     let fault = sandbox.store().fault(On::Find, filter.reference.as_deref().unwrap_or_default());
     if let Some(Failure { mode, delay_ms, .. }) = fault {
@@ -265,7 +288,8 @@ async fn many(State(sandbox): State<Sandbox>, request: Request) -> Response {
     if let (PAGE, Some(last)) = (page.len(), page.last()) {
         links["next"] = json!(format!("/v2/notifications?older_than={}", last.id));
     }
-    Json(json!({"notifications": page.iter().map(|found| found.as_notify()).collect::<Vec<_>>(), "links": links})).into_response()
+    Json(json!({"notifications": page.iter().map(|found| found.as_notify()).collect::<Vec<_>>(), "links": links}))
+        .into_response()
 }
 
 async fn sent(State(sandbox): State<Sandbox>) -> Response {
@@ -304,7 +328,11 @@ async fn health(State(sandbox): State<Sandbox>) -> Json<Value> {
 }
 
 fn rate_limited(limit: usize) -> Response {
-    error(StatusCode::TOO_MANY_REQUESTS, "RateLimitError", &format!("Exceeded rate limit for key type live of {limit} requests per 60 seconds"))
+    error(
+        StatusCode::TOO_MANY_REQUESTS,
+        "RateLimitError",
+        &format!("Exceeded rate limit for key type live of {limit} requests per 60 seconds"),
+    )
 }
 
 fn error(status: StatusCode, error: &str, message: &str) -> Response {
@@ -312,7 +340,8 @@ fn error(status: StatusCode, error: &str, message: &str) -> Response {
 }
 
 fn errors(status: StatusCode, problems: &[(String, String)]) -> Response {
-    let errors: Vec<Value> = problems.iter().map(|(error, message)| json!({"error": error, "message": message})).collect();
+    let errors: Vec<Value> =
+        problems.iter().map(|(error, message)| json!({"error": error, "message": message})).collect();
     (status, Json(json!({"status_code": status.as_u16(), "errors": errors}))).into_response()
 }
 

@@ -97,7 +97,10 @@ impl Store {
         };
         all.filter(|&at| at < end)
             .filter_map(|at| self.notifications.get(at))
-            .filter(|found| channel.is_none_or(|channel| found.channel == channel) && status.is_none_or(|status| found.status == status))
+            .filter(|found| {
+                channel.is_none_or(|channel| found.channel == channel)
+                    && status.is_none_or(|status| found.status == status)
+            })
             .take(page)
             .collect()
     }
@@ -156,7 +159,9 @@ impl Notification {
     /// As `GET /v2/notifications/{id}` answers.
     pub(super) fn as_notify(&self) -> Value {
         let sms = self.channel == Channel::Sms;
-        let line = |index: usize| if sms { None } else { self.send.address.get(index).filter(|_| index + 1 < self.send.address.len()) };
+        let line = |index: usize| {
+            if sms { None } else { self.send.address.get(index).filter(|_| index + 1 < self.send.address.len()) }
+        };
         json!({
             "id": self.id,
             "reference": self.send.reference,

@@ -93,14 +93,25 @@ async fn a_text_is_answered_found_and_listed() {
     client.settled().await;
     let id = created["id"].as_str().unwrap();
     let (_, one) = client.call(Method::GET, &format!("/v2/notifications/{id}"), None).await;
-    assert_eq!((&one["status"], &one["phone_number"], &one["type"]), (&json!("delivered"), &json!("07700 900123"), &json!("sms")));
-    let (_, many) = client.call(Method::GET, "/v2/notifications?reference=my%20reference&template_type=sms", None).await;
+    assert_eq!(
+        (&one["status"], &one["phone_number"], &one["type"]),
+        (&json!("delivered"), &json!("07700 900123"), &json!("sms"))
+    );
+    let (_, many) =
+        client.call(Method::GET, "/v2/notifications?reference=my%20reference&template_type=sms", None).await;
     assert_eq!(many["notifications"].as_array().unwrap().len(), 1);
     let (_, none) = client.call(Method::GET, "/v2/notifications?reference=other", None).await;
     assert_eq!(none["notifications"], json!([]));
     let sent = client.sent().await;
     assert_eq!(sent.len(), 1);
-    for (key, value) in [("id", id), ("channel", "sms"), ("reference", "my reference"), ("to", "07700 900123"), ("template", TEMPLATE), ("status", "delivered")] {
+    for (key, value) in [
+        ("id", id),
+        ("channel", "sms"),
+        ("reference", "my reference"),
+        ("to", "07700 900123"),
+        ("template", TEMPLATE),
+        ("status", "delivered"),
+    ] {
         assert_eq!(sent[0][key], value);
     }
     assert!(sent[0]["at"].as_str().unwrap().parse::<Timestamp>().is_ok());
@@ -129,7 +140,11 @@ async fn wrong_requests_get_notifys_words() {
         (with("phone_number", json!("0770090012")), "ValidationError", "phone_number Not enough digits"),
         (with("phone_number", json!("077009001234")), "ValidationError", "phone_number Too many digits"),
         (with("phone_number", json!("02079460123")), "ValidationError", "phone_number Not a UK mobile number"),
-        (with("phone_number", json!("07700x90012")), "ValidationError", "phone_number Must not contain letters or symbols"),
+        (
+            with("phone_number", json!("07700x90012")),
+            "ValidationError",
+            "phone_number Must not contain letters or symbols",
+        ),
         (with("phone_number", json!("+12025550123")), "BadRequestError", "Cannot send to international mobile numbers"),
     ] {
         let (status, answer) = client.call(Method::POST, "/v2/notifications/sms", Some(body)).await;
@@ -153,12 +168,16 @@ async fn a_letter_needs_an_address() {
         (vec![], "personalisation address_line_1 is a required property"),
         (vec!["A Person", "LS1 4AP"], "Address must be at least 3 lines"),
         (vec!["A Person", "1 Street", "Leeds"], "Last line of address must be a real UK postcode or another country"),
-        (vec!["A Person", ",", "Leeds", "LS1 4AP"], "Address lines must not start with any of the following characters: @ ( ) = [ ] ” \\ / , < >"),
+        (
+            vec!["A Person", ",", "Leeds", "LS1 4AP"],
+            "Address lines must not start with any of the following characters: @ ( ) = [ ] ” \\ / , < >",
+        ),
     ] {
         let (status, answer) = client.call(Method::POST, "/v2/notifications/letter", Some(letter(&lines))).await;
         assert_eq!((status, answer["errors"][0]["message"].as_str().unwrap()), (400, message));
     }
-    let (status, _) = client.call(Method::POST, "/v2/notifications/letter", Some(letter(&["A Person", "1 Street", "LS1 4AP"]))).await;
+    let (status, _) =
+        client.call(Method::POST, "/v2/notifications/letter", Some(letter(&["A Person", "1 Street", "LS1 4AP"]))).await;
     assert_eq!(status, 201);
     client.settled().await;
     let sent = client.sent().await;
@@ -174,7 +193,10 @@ async fn the_limit_holds_over_a_rolling_minute() {
     }
     assert_eq!(statuses, [201, 201, 201, 429, 429]);
     let (_, answer) = client.sms("07700900123", "r").await;
-    assert_eq!(answer["errors"][0], json!({"error": "RateLimitError", "message": "Exceeded rate limit for key type live of 3 requests per 60 seconds"}));
+    assert_eq!(
+        answer["errors"][0],
+        json!({"error": "RateLimitError", "message": "Exceeded rate limit for key type live of 3 requests per 60 seconds"})
+    );
 }
 
 #[tokio::test]
@@ -246,7 +268,8 @@ async fn receipts_are_posted_retried_and_say_what_became_of_each_text() {
     assert_eq!(health["receipts"], json!({"posted": 22, "retried": 22, "given_up": 0, "waiting": 0}));
     assert!(endpoint.most.load(Ordering::SeqCst) <= 4);
     let seen = endpoint.seen.lock().unwrap().clone();
-    let status = |reference: &str| seen.iter().find(|receipt| receipt["reference"] == reference).unwrap()["status"].clone();
+    let status =
+        |reference: &str| seen.iter().find(|receipt| receipt["reference"] == reference).unwrap()["status"].clone();
     assert_eq!(status("permanent"), "permanent-failure");
     assert_eq!(status("temporary"), "temporary-failure");
     assert_eq!(status("7"), "delivered");
@@ -254,7 +277,18 @@ async fn receipts_are_posted_retried_and_say_what_became_of_each_text() {
     keys.sort();
     assert_eq!(
         keys,
-        ["completed_at", "created_at", "id", "notification_type", "reference", "sent_at", "status", "template_id", "template_version", "to"]
+        [
+            "completed_at",
+            "created_at",
+            "id",
+            "notification_type",
+            "reference",
+            "sent_at",
+            "status",
+            "template_id",
+            "template_version",
+            "to"
+        ]
     );
 }
 
@@ -277,7 +311,8 @@ async fn pages_go_back_in_time() {
     assert_eq!(first["notifications"].as_array().unwrap().len(), PAGE);
     assert_eq!(first["notifications"][0]["reference"], (PAGE + 2).to_string());
     let (_, second) = client.call(Method::GET, first["links"]["next"].as_str().unwrap(), None).await;
-    let references: Vec<&str> = second["notifications"].as_array().unwrap().iter().map(|found| found["reference"].as_str().unwrap()).collect();
+    let references: Vec<&str> =
+        second["notifications"].as_array().unwrap().iter().map(|found| found["reference"].as_str().unwrap()).collect();
     assert_eq!(references, ["2", "1", "0"]);
 }
 

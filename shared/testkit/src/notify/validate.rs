@@ -88,8 +88,13 @@ pub(super) fn send(channel: Channel, body: &[u8]) -> Result<Send, Problems> {
 
 fn schema(channel: Channel, fields: &Map<String, Value>) -> Result<(), Problems> {
     let (required, allowed): (&[&str], &[&str]) = match channel {
-        Channel::Sms => (&["phone_number", "template_id"], &["phone_number", "template_id", "personalisation", "reference", "sms_sender_id"]),
-        Channel::Letter => (&["template_id", "personalisation"], &["template_id", "personalisation", "reference", "postage"]),
+        Channel::Sms => (
+            &["phone_number", "template_id"],
+            &["phone_number", "template_id", "personalisation", "reference", "sms_sender_id"],
+        ),
+        Channel::Letter => {
+            (&["template_id", "personalisation"], &["template_id", "personalisation", "reference", "postage"])
+        }
     };
     let mut problems = Vec::new();
     for name in required.iter().filter(|name| !fields.contains_key(**name)) {
@@ -98,18 +103,28 @@ fn schema(channel: Channel, fields: &Map<String, Value>) -> Result<(), Problems>
     let unexpected: Vec<&str> = fields.keys().map(String::as_str).filter(|name| !allowed.contains(name)).collect();
     if !unexpected.is_empty() {
         let were = if unexpected.len() == 1 { "was" } else { "were" };
-        problems.push(validation(format!("Additional properties are not allowed ({} {were} unexpected)", unexpected.join(", "))));
+        problems.push(validation(format!(
+            "Additional properties are not allowed ({} {were} unexpected)",
+            unexpected.join(", ")
+        )));
     }
     for (name, value) in fields {
         match name.as_str() {
-            "phone_number" if !value.is_string() => problems.push(validation(format!("phone_number {value} is not of type string"))),
+            "phone_number" if !value.is_string() => {
+                problems.push(validation(format!("phone_number {value} is not of type string")))
+            }
             "template_id" | "sms_sender_id" if value.as_str().is_none_or(|id| Uuid::try_parse(id).is_err()) => {
                 problems.push(validation(format!("{name} is not a valid UUID")));
             }
             "personalisation" if !value.is_object() => {
-                problems.push(validation(format!("personalisation {} is not of type object", plain(value).unwrap_or_default())));
+                problems.push(validation(format!(
+                    "personalisation {} is not of type object",
+                    plain(value).unwrap_or_default()
+                )));
             }
-            "reference" if !value.is_string() && !value.is_null() => problems.push(validation(format!("reference {value} is not of type string"))),
+            "reference" if !value.is_string() && !value.is_null() => {
+                problems.push(validation(format!("reference {value} is not of type string")))
+            }
             "reference" if value.as_str().is_some_and(|text| text.chars().count() > LONGEST_REFERENCE) => {
                 problems.push(validation(format!("reference {} is too long", value.as_str().unwrap_or_default())));
             }
@@ -150,7 +165,16 @@ fn national(number: &str) -> Result<String, Problems> {
 
 fn address(personalisation: &Map<String, Value>) -> Result<Vec<String>, Problems> {
     let mut lines = Vec::new();
-    for name in ["address_line_1", "address_line_2", "address_line_3", "address_line_4", "address_line_5", "address_line_6", "address_line_7", "postcode"] {
+    for name in [
+        "address_line_1",
+        "address_line_2",
+        "address_line_3",
+        "address_line_4",
+        "address_line_5",
+        "address_line_6",
+        "address_line_7",
+        "postcode",
+    ] {
         let line = personalisation.get(name).and_then(plain).map(|line| line.trim().to_owned()).unwrap_or_default();
         if line.is_empty() && name == "address_line_1" {
             return Err(vec![validation("personalisation address_line_1 is a required property".into())]);
