@@ -1,1 +1,118 @@
-//! The cohort-selection function.
+//! `cohort-selection`: the campaign's rules on one snapshot part; an ordered list of candidates in the work bucket.
+//!
+//! Higher cohorts come first; within a cohort the lot decides. The same job again writes the same object.
+
+use std::collections::HashMap;
+
+use ims_decision::{DecisionError, Rules, RulesCache};
+use ims_domain::PersonId;
+use ims_domain::campaign::Wave;
+use ims_eligibility::Status;
+use ims_messaging::{Bucket, MessagingError, ObjectError, PartJob, handle_each};
+use ims_runtime::Service;
+use ims_snapshot::{Manifest, PersonRow, SnapshotError, read_parquet};
+use ims_store::{PartResult, StoreError};
+use jiff::civil::Date;
+use serde_json::Value;
+use thiserror::Error;
+
+/// A candidate: place of the cohort, lot, person, dose, cohort. The list is ordered by these.
+pub type Candidate = (u32, u64, PersonId, u8, String);
+
+/// Why the function failed.
+#[derive(Debug, Error)]
+pub enum SelectionError {
+    /// The event is not queue messages.
+    #[error("the event cannot be read: {0}")]
+    Event(#[from] serde_json::Error),
+    /// Something that must be there is not.
+    #[error("there is no {0}")]
+    Absent(String),
+    /// Store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Objects.
+    #[error(transparent)]
+    Objects(#[from] ObjectError),
+    /// Queues.
+    #[error(transparent)]
+    Messaging(#[from] MessagingError),
+    /// Rules.
+    #[error(transparent)]
+    Decision(#[from] DecisionError),
+    /// Parquet.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+}
+
+/// Handles queue messages.
+///
+/// # Errors
+/// Where the event is no queue messages; a failed message is reported in the answer.
+pub async fn handle(service: &Service, event: Value) -> Result<Value, SelectionError> {
+    let rules = RulesCache::default();
+    let rules = &rules;
+    let answer = handle_each(serde_json::from_value(event)?, |job: PartJob| select(service, rules, job)).await;
+    Ok(serde_json::to_value(answer)?)
+}
+
+async fn select(service: &Service, rules: &RulesCache, job: PartJob) -> Result<(), SelectionError> {
+    let absent = |what: &str| SelectionError::Absent(format!("{what} of campaign '{}'", job.campaign));
+    let wave = service.store.wave(&job.campaign, &job.wave).await?.ok_or_else(|| absent(&job.wave))?;
+    let rules = rules.get(&service.store, &job.campaign, wave.definition).await?;
+    let manifest: Manifest = service.objects.read_json(Bucket::Snapshot, &Manifest::key(&wave.manifest)).await?;
+    let key = manifest.part_key::<PersonRow>(job.part).ok_or_else(|| absent(&format!("snapshot part {}", job.part)))?;
+    let people: Vec<PersonRow> = read_parquet(service.objects.read(Bucket::Snapshot, key).await?)?;
+    let (eligible, candidates) = candidates(&rules, &wave, &people, wave.selected_on)?;
+    let result = PartResult {
+        part: job.part,
+        people: u64::try_from(people.len()).unwrap_or(u64::MAX),
+        eligible,
+        candidates: u64::try_from(candidates.len()).unwrap_or(u64::MAX),
+        object: format!("waves/{}/{}/parts/{:05}.json", job.campaign, job.wave, job.part),
+    };
+    service.objects.put_json(Bucket::Work, &result.object, &candidates).await?;
+    service.store.put_part(&job.campaign, &job.wave, &result).await?;
+    tracing::info!(
+        campaign = %job.campaign, wave = %job.wave, part = job.part,
+        people = result.people, eligible, candidates = result.candidates, "part selected"
+    );
+    Ok(())
+}
+
+/// How many of a part are eligible, and who of them is to be invited, in order.
+///
+/// # Errors
+/// Where no iteration of the campaign is live.
+pub fn candidates(
+    rules: &Rules,
+    wave: &Wave,
+    people: &[PersonRow],
+    today: Date,
+) -> Result<(u64, Vec<Candidate>), SelectionError> {
+    let places: HashMap<String, u32> = rules.cohort_places();
+    let mut eligible = 0;
+    let mut found = Vec::new();
+    for row in people.iter().filter(|row| !row.is_off_list()) {
+        let (status, cohort) = rules.ask(row, today)?;
+        if status == Status::NotEligible {
+            continue;
+        }
+        eligible += 1;
+        let cohort = cohort.unwrap_or_default();
+        if status != Status::Actionable || !(wave.cohorts.is_empty() || wave.cohorts.contains(&cohort)) {
+            continue;
+        }
+        let dose = rules.next_dose(row);
+        let plan = rules.plan();
+        let invited = row.programme(plan.programme).is_some_and(|history| history.is_invited(&plan.campaign, dose));
+        if invited || dose > plan.doses {
+            continue;
+        }
+        let person = row.person_id.parse().map_err(|_| SelectionError::Absent("person id in a snapshot row".into()))?;
+        let place = places.get(&cohort).copied().unwrap_or(u32::MAX);
+        found.push((place, row.lot, person, dose, cohort));
+    }
+    found.sort_unstable();
+    Ok((eligible, found))
+}

@@ -127,6 +127,18 @@ impl Rules {
         Ok(iteration)
     }
 
+    /// Cohort labels by place: the highest priority group first.
+    #[must_use]
+    pub fn cohort_places(&self) -> HashMap<String, u32> {
+        let iterations = self.campaign.iterations.iter();
+        let mut cohorts: Vec<(i64, &str)> = iterations
+            .flat_map(|iteration| &iteration.cohorts)
+            .map(|cohort| (cohort.priority.unwrap_or(i64::MAX), cohort.label.as_str()))
+            .collect();
+        cohorts.sort_unstable();
+        cohorts.into_iter().zip(0..).map(|((_, label), place)| (label.to_owned(), place)).collect()
+    }
+
     /// The dose that a person would have next.
     #[must_use]
     pub fn next_dose(&self, row: &PersonRow) -> u8 {

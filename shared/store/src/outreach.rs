@@ -145,8 +145,15 @@ impl Transaction<'_> {
     /// # Errors
     /// Where it cannot be an item.
     pub fn create_message(self, message: &Message) -> Result<Self, StoreError> {
-        let (pk, sk) = keys::message(message.id);
-        let transaction = self.create(Table::Message, to_item(&pk, &sk, message)?);
+        self.requeue_message(message, 0)
+    }
+
+    /// Queues a message that was withdrawn at version `held`, before it ever left.
+    ///
+    /// # Errors
+    /// Where it cannot be an item.
+    pub fn requeue_message(self, message: &Message, held: u64) -> Result<Self, StoreError> {
+        let transaction = self.move_message(message, held)?;
         if message.channel != ims_domain::contact::Channel::Letter {
             return Ok(transaction);
         }

@@ -1,0 +1,121 @@
+//! Taking the due step of one invitation: a reminder, or a recall task.
+
+use ims_decision::RulesCache;
+use ims_domain::campaign::{Step, WaveState};
+use ims_domain::contact::{Channel, Reason, may_telephone};
+use ims_domain::invitation::{Call, CallState, Decision, Invitation, InvitationState};
+use ims_domain::{MessageId, Person, PersonId};
+use ims_store::{DueEntry, Store, keys};
+use jiff::civil::Date;
+
+use crate::IssueError;
+use crate::issue::{ATTEMPTS, queued, still_queued, write_queued};
+
+/// What due steps are decided with.
+pub(crate) struct Desk<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) rules: &'a RulesCache,
+    pub(crate) campaign: &'a str,
+    pub(crate) due: Date,
+    pub(crate) today: Date,
+}
+
+impl Desk<'_> {
+    /// Takes the due step of an invitation. Returns the text to send, where one is queued.
+    pub(crate) async fn take(&self, person: PersonId, dose: u8) -> Result<Option<MessageId>, IssueError> {
+        for _ in 0..ATTEMPTS {
+            match self.try_take(person, dose).await {
+                Err(IssueError::Store(error)) if error.is_condition() => {}
+                done => return done,
+            }
+        }
+        Err(IssueError::Busy(self.campaign.to_owned()))
+    }
+
+    async fn try_take(&self, id: PersonId, dose: u8) -> Result<Option<MessageId>, IssueError> {
+        let entry = DueEntry { person: id, campaign: self.campaign.to_owned(), dose, due: self.due };
+        let Some(held) = self.store.invitation(id, self.campaign, dose).await? else {
+            self.store.transaction().leave_due(&entry).commit().await?;
+            return Ok(None);
+        };
+        let step = match held.next_step {
+            Some((step, due)) if due == self.due && held.state == InvitationState::Open => step,
+            // Taken before, or ended: only the job of a text that is still queued may be missing.
+            _ => return still_queued(self.store, &held).await,
+        };
+        let wave = self.store.wave(self.campaign, &held.wave).await?;
+        let wave = wave.ok_or_else(|| IssueError::Absent(format!("wave '{}' of '{}'", held.wave, self.campaign)))?;
+        if wave.state != WaveState::Released {
+            // Resuming looks for due steps again; stopping ends them.
+            return Ok(None);
+        }
+        let rules = self.rules.get(self.store, self.campaign, wave.definition).await?;
+        let person = self.store.person(id).await?.ok_or_else(|| IssueError::Absent("invited person".to_owned()))?;
+        let decided = rules.decide(&person, dose, self.today)?;
+        let no_call = step == Step::Call && !may_telephone(&person);
+        let reason = decided.reason.or(no_call.then_some(Reason::NoContactRoute));
+        let next = if reason.is_none() { rules.plan().next_step(step, held.issued) } else { None };
+        let mut taken = Invitation {
+            state: if reason.is_some() { InvitationState::Closed } else { InvitationState::Open },
+            reason,
+            next_step: next,
+            version: held.version + 1,
+            ..held.clone()
+        };
+        taken.decisions.push(Decision {
+            wave: held.wave.clone(),
+            on: self.today,
+            step,
+            definition: wave.definition,
+            person_version: person.version,
+            cohort: held.cohort.clone(),
+            reason,
+            explanation: decided.explanation,
+        });
+        let mut transaction = self
+            .store
+            .transaction()
+            .check_released(self.campaign, &held.wave, keys::shard(id))
+            .check_person(&person)
+            .leave_due(&entry);
+        if let Some((_, due)) = next {
+            transaction = transaction.enter_due(&DueEntry { due, ..entry })?;
+        }
+        let mut text = None;
+        match (reason, step, decided.channel) {
+            (Some(_), _, _) => {}
+            (None, Step::Call, _) => {
+                transaction = transaction.write_call(&call(&taken, &person, self.today), 0)?;
+            }
+            (None, _, Some(channel)) => {
+                let message = queued(&taken, step, channel, self.today);
+                taken.messages.push(message.id);
+                text = (channel == Channel::Sms).then_some(message.id);
+                transaction = write_queued(self.store, transaction, &message).await?;
+            }
+            (None, _, None) => {}
+        }
+        transaction.write_invitation(&taken, held.version)?.commit().await?;
+        Ok(text)
+    }
+}
+
+fn call(invitation: &Invitation, person: &Person, today: Date) -> Call {
+    Call {
+        person: invitation.person,
+        campaign: invitation.campaign.clone(),
+        programme: invitation.programme,
+        dose: invitation.dose,
+        cohort: invitation.cohort.clone(),
+        region: person.demographics.region.clone(),
+        imd_decile: person.demographics.imd_decile,
+        state: CallState::Waiting,
+        due: today,
+        agent: None,
+        lease_until: None,
+        attempts: 0,
+        outcome: None,
+        reason: None,
+        version: 1,
+    }
+}
