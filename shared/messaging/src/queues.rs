@@ -106,6 +106,20 @@ impl Queues {
     /// # Errors
     /// Where SQS cannot be reached, or goes on refusing an entry.
     pub async fn send<T: Serialize>(&self, queue: Queue, bodies: &[T]) -> Result<(), MessagingError> {
+        self.send_later(queue, bodies, 0).await
+    }
+
+    /// Sends bodies that become visible after some seconds, at most 900.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn send_later<T: Serialize>(
+        &self,
+        queue: Queue,
+        bodies: &[T],
+        seconds: u32,
+    ) -> Result<(), MessagingError> {
+        let delay = i32::try_from(seconds.min(900)).unwrap_or(900);
         let failed =
             |source: Box<dyn std::error::Error + Send + Sync>| MessagingError::Send { queue: queue.name(), source };
         let url = self.urls.get(&queue).map_or("", String::as_str);
@@ -114,7 +128,11 @@ impl Queues {
             for (index, body) in block.iter().enumerate() {
                 let text =
                     serde_json::to_string(&Envelope { schema: SCHEMA, body }).map_err(|e| failed(Box::new(e)))?;
-                let entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(text).build();
+                let entry = SendMessageBatchRequestEntry::builder()
+                    .id(index.to_string())
+                    .message_body(text)
+                    .delay_seconds(delay)
+                    .build();
                 entries.push(entry.map_err(|e| failed(Box::new(e)))?);
             }
             let mut attempt = 0;

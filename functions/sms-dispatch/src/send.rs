@@ -1,0 +1,138 @@
+//! One text: claim, send, settle.
+
+use std::collections::BTreeMap;
+
+use ims_contact::notify::SendError;
+use ims_contact::phone::UkMobile;
+use ims_contact::template::{Fields, plain_words};
+use ims_decision::{Claim, claim, conclude};
+use ims_domain::contact::Channel;
+use ims_domain::invitation::{Message, MessageState};
+use ims_domain::{MessageId, Person};
+use ims_store::Store;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use uuid::Uuid;
+
+use crate::{DispatchError, Dispatcher};
+
+/// After so many claims nobody asks or sends any more: a person decides.
+const MOST_ATTEMPTS: u32 = 12;
+
+/// Seconds before a text that Notify certainly did not take is tried again.
+const TRY_AGAIN: u32 = 5;
+
+/// Sends one text. Returns the seconds after which it must be looked at again, where it is not settled.
+pub(crate) async fn send(
+    store: &Store,
+    dispatcher: &Dispatcher,
+    id: MessageId,
+    today: Date,
+) -> Result<Option<u32>, DispatchError> {
+    let fence = u32::try_from(dispatcher.fence.0.as_secs()).unwrap_or(u32::MAX);
+    let now = Timestamp::now();
+    match claim(store, &dispatcher.rules, id, today, now, dispatcher.fence, "sms-dispatch").await? {
+        Claim::Done(_) | Claim::Withdrawn(_) | Claim::Paused => Ok(None),
+        Claim::Wait => Ok(Some(fence)),
+        Claim::Send(claimed) => {
+            let (message, person) = *claimed;
+            submit(store, dispatcher, &message, &person).await
+        }
+        Claim::Ask(claimed) => {
+            let (message, person) = *claimed;
+            ask(store, dispatcher, &message, &person).await
+        }
+    }
+}
+
+/// Asks Notify twice whether it has the text; sends it only if it has not.
+async fn ask(
+    store: &Store,
+    dispatcher: &Dispatcher,
+    message: &Message,
+    person: &Person,
+) -> Result<Option<u32>, DispatchError> {
+    for question in 0..2 {
+        if question > 0 {
+            tokio::time::sleep(dispatcher.between_questions).await;
+        }
+        match dispatcher.notify.find_by_reference(&message.id, Timestamp::now()).await {
+            Ok(Some(found)) => {
+                let state = found.status.state().unwrap_or(MessageState::Sent);
+                conclude(store, message, state, Some(found.id.to_string()), None).await?;
+                return Ok(None);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(message = %message.id, error = %error, "Notify could not be asked");
+                return wait_or_park(store, dispatcher, message).await;
+            }
+        }
+    }
+    submit(store, dispatcher, message, person).await
+}
+
+/// Sends a text that this process has claimed.
+async fn submit(
+    store: &Store,
+    dispatcher: &Dispatcher,
+    message: &Message,
+    person: &Person,
+) -> Result<Option<u32>, DispatchError> {
+    let to = match UkMobile::parse(&person.demographics.mobile) {
+        Ok(to) => to,
+        Err(error) => {
+            let detail = format!("mobile number: {error}");
+            conclude(store, message, MessageState::Failed, None, Some(detail)).await?;
+            return Ok(None);
+        }
+    };
+    let (template, text) = render(dispatcher, message, person)?;
+    let personalisation = BTreeMap::from([("body".to_owned(), text)]);
+    // The token is as old as the claim: however long this process was held up, Notify refuses it before the fence.
+    let claimed = message.claimed_at.unwrap_or_else(Timestamp::now);
+    match dispatcher.notify.send_sms(&to, template, &message.id, &personalisation, claimed).await {
+        Ok(accepted) => {
+            conclude(store, message, MessageState::Sent, Some(accepted.id.to_string()), None).await?;
+            Ok(None)
+        }
+        Err(SendError::Refused { status, message: why }) => {
+            conclude(store, message, MessageState::Failed, None, Some(format!("refused {status}: {why}"))).await?;
+            Ok(None)
+        }
+        Err(SendError::Retryable { .. }) => {
+            // Certainly not taken: free for the next claim, which decides anew.
+            conclude(store, message, MessageState::Queued, None, None).await?;
+            Ok(Some(TRY_AGAIN))
+        }
+        Err(error @ SendError::Unknown { .. }) => {
+            tracing::warn!(message = %message.id, error = %error, "it may have been accepted");
+            wait_or_park(store, dispatcher, message).await
+        }
+    }
+}
+
+/// Leaves a text in `sending` until the fence has passed, or parks it as `unknown` after too many attempts.
+async fn wait_or_park(store: &Store, dispatcher: &Dispatcher, message: &Message) -> Result<Option<u32>, DispatchError> {
+    if message.attempt >= MOST_ATTEMPTS {
+        let detail = format!("not settled after {} attempts", message.attempt);
+        conclude(store, message, MessageState::Unknown, None, Some(detail)).await?;
+        return Ok(None);
+    }
+    Ok(Some(u32::try_from(dispatcher.fence.0.as_secs()).unwrap_or(u32::MAX)))
+}
+
+fn render(dispatcher: &Dispatcher, message: &Message, person: &Person) -> Result<(Uuid, String), DispatchError> {
+    let missing = || DispatchError::NoTemplate { programme: message.programme.to_string(), step: message.step.name() };
+    let template = dispatcher.templates.find(message.programme, message.step, Channel::Sms).ok_or_else(missing)?;
+    let fields = Fields {
+        greeting_name: person.demographics.given_name.clone(),
+        to_parent: false,
+        programme: plain_words(message.programme).to_owned(),
+        dose: message.dose,
+        doses: message.dose.max(1),
+        booking_link: dispatcher.booking_link.clone(),
+        booking_phone: dispatcher.booking_phone.clone(),
+    };
+    Ok((template.provider_template, template.render(&fields)?.text()))
+}
