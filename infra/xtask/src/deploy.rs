@@ -6,11 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation::{
     Client,
-    error::{DisplayErrorContext, ProvideErrorMetadata},
+    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
     types::{Capability, Parameter, StackEvent},
 };
 use aws_sdk_s3::{
@@ -55,7 +55,13 @@ pub async fn deploy(
     let template = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     let client = Client::new(config);
     let capabilities = [Capability::CapabilityNamedIam, Capability::CapabilityAutoExpand];
-    let status = status(&client, stack).await?;
+    let mut status = status(&client, stack).await?;
+    if matches!(status.as_deref(), Some("ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED")) {
+        // A stack that never came up cannot be updated.
+        step(format!("deleting what is left of stack {stack}"));
+        client.delete_stack().stack_name(stack).send().await.map_err(|error| said("DeleteStack", &error))?;
+        status = gone(&client, stack).await?;
+    }
     let before: BTreeSet<String> = match &status {
         Some(_) => events(&client, stack).await?.into_iter().filter_map(|e| e.event_id).collect(),
         None => BTreeSet::new(),
@@ -70,7 +76,7 @@ pub async fn deploy(
             .set_capabilities(Some(capabilities.to_vec()))
             .send()
             .await
-            .map_err(|error| anyhow::anyhow!("CreateStack: {}", DisplayErrorContext(error)))?;
+            .map_err(|error| said("CreateStack", &error))?;
     } else {
         step(format!("updating stack {stack}"));
         let update = client
@@ -83,7 +89,7 @@ pub async fn deploy(
             .await;
         match update {
             Err(error) if error.message().is_some_and(|m| m.contains("No updates")) => step("nothing has changed"),
-            other => drop(other.map_err(|error| anyhow::anyhow!("UpdateStack: {}", DisplayErrorContext(error)))?),
+            other => drop(other.map_err(|error| said("UpdateStack", &error))?),
         }
     }
     wait(&client, stack, before).await
@@ -114,7 +120,23 @@ async fn status(client: &Client, stack: &str) -> Result<Option<String>> {
     match client.describe_stacks().stack_name(stack).send().await {
         Ok(found) => Ok(found.stacks().first().and_then(|s| s.stack_status()).map(|s| s.as_str().to_owned())),
         Err(error) if error.message().is_some_and(|m| m.contains("does not exist")) => Ok(None),
-        Err(error) => bail!("DescribeStacks: {}", DisplayErrorContext(error)),
+        Err(error) => Err(said("DescribeStacks", &error)),
+    }
+}
+
+/// Waits until a stack is no more.
+async fn gone(client: &Client, stack: &str) -> Result<Option<String>> {
+    let begun = Instant::now();
+    loop {
+        match status(client, stack).await? {
+            Some(now) if now != "DELETE_COMPLETE" => {
+                if now == "DELETE_FAILED" || begun.elapsed() > PATIENCE {
+                    bail!("stack {stack} cannot be deleted: {now}");
+                }
+            }
+            _ => return Ok(None),
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 
@@ -165,6 +187,17 @@ async fn wait(client: &Client, stack: &str, before: BTreeSet<String>) -> Result<
     let outputs = found.stacks().first().map(|stack| stack.outputs()).unwrap_or_default();
     step(format!("stack {stack} is deployed"));
     Ok(outputs.iter().filter_map(|o| Some((o.output_key()?.to_owned(), o.output_value()?.to_owned()))).collect())
+}
+
+/// What CloudFormation said; its own words where it answered at all.
+fn said<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static>(
+    call: &str,
+    error: &SdkError<E>,
+) -> anyhow::Error {
+    match error.message() {
+        Some(message) => anyhow!("{call}: {}: {message}", error.code().unwrap_or("error")),
+        None => anyhow!("{call}: {}", DisplayErrorContext(error)),
+    }
 }
 
 fn pascal(name: &str) -> String {

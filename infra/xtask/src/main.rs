@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 use xtask::{
     demo::{self, DemoArgs},
     stack::{self, Emulator, Ports, StackOptions},
@@ -29,11 +29,11 @@ enum Task {
     },
     /// Run everything that CI runs
     Test {
-        /// Only this step (repeatable): fmt, clippy, doc, nextest, template, pytest
-        #[arg(long, value_name = "STEP")]
+        /// Only this step (repeatable)
+        #[arg(long, value_name = "STEP", value_parser = PossibleValuesParser::new(test::names()))]
         only: Vec<String>,
         /// Not this step (repeatable)
-        #[arg(long, value_name = "STEP")]
+        #[arg(long, value_name = "STEP", value_parser = PossibleValuesParser::new(test::names()))]
         skip: Vec<String>,
         /// ministack or localstack
         #[arg(long, default_value = "ministack")]
@@ -145,7 +145,7 @@ async fn run(task: Task) -> Result<bool> {
             println!("{}", serde_json::to_string_pretty(&endpoints)?);
         }
         Task::Down { place } => stack::down(&place.dir())?,
-        Task::Test { only, skip, emulator } => return test::run(&TestArgs { only, skip, emulator }),
+        Task::Test { only, skip, emulator } => return Ok(test::run(&TestArgs { only, skip, emulator })),
         Task::Demo { people, seed, emulator, json, keep } => {
             demo::run(DemoArgs { people, seed, emulator, json, keep }).await?;
         }
