@@ -1,1 +1,165 @@
-//! The record-ingest function.
+//! Applies chunks of feed files to people's records, and acknowledges a file once all its rows are answered.
+//!
+//! A chunk may be delivered again at any point: its rows answer as they did at first, its answer is kept from the first
+//! time, and the acknowledgement is made from the kept answers alone, so that every maker makes the same one.
+
+mod acknowledge;
+pub mod bookings;
+pub mod chunk;
+pub mod cohorts;
+pub mod demographics;
+pub mod feed;
+pub mod fields;
+pub mod groups;
+pub mod rows;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use futures::{StreamExt, TryStreamExt, stream};
+use ims_messaging::{Bucket, ChunkJob, ObjectError, handle_each};
+use ims_runtime::Service;
+use ims_runtime::auth::Permissions;
+use ims_runtime::clock::ClockError;
+use ims_store::{Actor, ChunkState, FeedFile, FeedFileState, RowFailure, Store, StoreError, Table, keys};
+use jiff::Timestamp;
+use thiserror::Error;
+
+use chunk::{Chunk, ChunkResult, result_key};
+use rows::{Context, Prepared};
+
+/// Groups of rows applied at the same time.
+const CONCURRENCY: usize = 12;
+
+/// Why a chunk could not be worked on; it comes again.
+#[derive(Debug, Error)]
+pub enum IngestError {
+    /// Tables.
+    #[error("file {file}, chunk {chunk}: the store failed")]
+    Store {
+        /// File.
+        file: String,
+        /// Chunk.
+        chunk: u32,
+        /// Cause.
+        #[source]
+        source: StoreError,
+    },
+    /// Buckets.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    /// Business clock.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
+    /// The file's item is not there, or names no feed.
+    #[error("file {0} is not known, or its item names no feed")]
+    UnknownFile(String),
+    /// The built-in permissions cannot be read, or an answer cannot be written.
+    #[error("JSON that cannot be read or written")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Works on a batch of chunks; those that failed are reported, and come again.
+pub async fn handle(service: &Service, event: SqsEvent) -> SqsBatchResponse {
+    handle_each(event, |job: ChunkJob| ingest(service, job)).await
+}
+
+async fn ingest(service: &Service, job: ChunkJob) -> Result<(), IngestError> {
+    let failed = |source| IngestError::Store { file: job.file.clone(), chunk: job.chunk, source };
+    let store = &service.store;
+    let file = store.file(&job.file).await.map_err(failed)?;
+    let file = file.ok_or_else(|| IngestError::UnknownFile(job.file.clone()))?;
+    if file.state == FeedFileState::Processed {
+        return Ok(());
+    }
+    if store.get(Table::File, keys::chunk(&job.file, job.chunk)).await.map_err(failed)?.is_none() {
+        let result = answer(service, &file, &job).await?;
+        let state = ChunkState {
+            chunk: job.chunk,
+            accepted: result.accepted,
+            rejected: result.failures.len() as u64,
+            object: result_key(&job.file, job.chunk),
+        };
+        store.put_chunk(&job.file, &state).await.map_err(failed)?;
+        tracing::info!(file = %job.file, chunk = job.chunk, accepted = state.accepted, rejected = state.rejected, "chunk answered");
+    }
+    acknowledge::if_complete(service, file).await
+}
+
+/// Applies a chunk's rows and keeps the answer; where one is kept already, that one holds.
+async fn answer(service: &Service, file: &FeedFile, job: &ChunkJob) -> Result<ChunkResult, IngestError> {
+    let chunk: Chunk = service.objects.read_json(Bucket::Work, &job.object).await?;
+    let permissions = Permissions::built_in()?;
+    let today = service.clock.today().await?;
+    let context = Context::of(file, &chunk.order, today, &permissions)
+        .ok_or_else(|| IngestError::UnknownFile(file.name.clone()))?;
+    let started = Timestamp::now();
+    let total = chunk.rows.len() as u64;
+    let (mut prepared, mut failures) = (Vec::with_capacity(chunk.rows.len()), Vec::new());
+    for (row, values) in &chunk.rows {
+        match rows::read(&context, *row, values) {
+            Ok(row) => prepared.push(row),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    let refused: Vec<Vec<RowFailure>> = stream::iter(groups::group(prepared))
+        .map(|group| apply_group(&service.store, &context, group, started))
+        .buffer_unordered(CONCURRENCY)
+        .try_collect()
+        .await
+        .map_err(|source| IngestError::Store { file: file.name.clone(), chunk: job.chunk, source })?;
+    failures.extend(refused.into_iter().flatten());
+    failures.sort_by_key(|failure| failure.row);
+    let accepted = total - failures.len() as u64;
+    let result = ChunkResult { started, ended: Timestamp::now(), accepted, failures };
+    let key = result_key(&file.name, job.chunk);
+    let bytes = serde_json::to_vec(&result)?;
+    if service.objects.create(Bucket::Work, &key, bytes, "application/json").await? {
+        return Ok(result);
+    }
+    Ok(service.objects.read_json(Bucket::Work, &key).await?)
+}
+
+/// Applies the rows of a group in their order; gives back the refused ones.
+async fn apply_group(
+    store: &Store,
+    context: &Context,
+    group: Vec<Prepared>,
+    at: Timestamp,
+) -> Result<Vec<RowFailure>, StoreError> {
+    let mut failures = Vec::new();
+    for run in groups::runs(&group) {
+        let rows: Vec<String> = run.iter().map(|row| row.row.to_string()).collect();
+        let actor = Actor {
+            name: context.supplier.clone(),
+            operation: "feed".to_owned(),
+            purpose: format!("{} rows {}", context.file, rows.join(",")),
+            at,
+        };
+        let changes: Vec<_> = run.iter().map(|row| row.change.clone()).collect();
+        match store.apply(run[0].number, &changes, &actor).await {
+            Ok(outcomes) => {
+                failures.extend(run.iter().zip(outcomes).filter_map(|(row, outcome)| row.refusal(outcome)));
+            }
+            // One unreadable record must not hold up the file: coming again would not mend it.
+            Err(error @ (StoreError::Item { .. } | StoreError::TooLarge(_))) => {
+                tracing::error!(file = %context.file, rows = %rows.join(","), error = %error, "rows cannot be applied");
+                let diagnostics = "Server error: the record that is held cannot be changed";
+                failures.extend(run.iter().map(|row| row.refused(diagnostics.to_owned())));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(failures)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_event_is_a_batch_of_chunk_jobs() {
+        let event: SqsEvent = serde_json::from_str(include_str!("../fixtures/chunk-jobs.json")).unwrap();
+        let body: serde_json::Value = serde_json::from_str(event.records[0].body.as_deref().unwrap()).unwrap();
+        let job: ChunkJob = serde_json::from_value(body["body"].clone()).unwrap();
+        assert_eq!((job.chunk, job.object), (1, chunk::chunk_key(&job.file, 1)));
+    }
+}

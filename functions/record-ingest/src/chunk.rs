@@ -1,0 +1,38 @@
+//! Chunks of feed files, as objects in the work bucket.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A part of a file's rows, in their order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chunk {
+    /// Place of the file among its sender's files: the time in its name, `YYYYMMDDThhmmss`, UTC.
+    pub order: String,
+    /// Rows: number in the file, from 1, and fields as written.
+    pub rows: Vec<(u64, Vec<String>)>,
+}
+
+/// What became of a chunk's rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChunkResult {
+    /// When work on it began.
+    pub started: Timestamp,
+    /// When its last row was answered.
+    pub ended: Timestamp,
+    /// Rows stored or already known.
+    pub accepted: u64,
+    /// Rows refused, in their order.
+    pub failures: Vec<ims_store::RowFailure>,
+}
+
+/// Key of a chunk.
+#[must_use]
+pub fn chunk_key(file: &str, chunk: u32) -> String {
+    format!("chunks/{file}/{chunk:06}.json")
+}
+
+/// Key of what became of a chunk.
+#[must_use]
+pub fn result_key(file: &str, chunk: u32) -> String {
+    format!("chunks/{file}/{chunk:06}.failures.json")
+}
