@@ -10,6 +10,9 @@ use xtask::{
     test::{self, TestArgs},
 };
 
+/// Exit status of a call that makes no sense; clap's own.
+const WRONG_USAGE: u8 = 2;
+
 /// Build, run, test and measure the whole.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask")]
@@ -138,28 +141,38 @@ fn port(flag: Option<u16>, variable: &str, usual: u16) -> Result<u16> {
     }
 }
 
-async fn run(task: Task) -> Result<bool> {
+async fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Up(up) => {
-            let endpoints = stack::up(&up.options()?).await?;
+            let options = match up.options() {
+                Ok(options) => options,
+                Err(error) => {
+                    eprintln!("error: {error:#}");
+                    return Ok(WRONG_USAGE.into());
+                }
+            };
+            let endpoints = stack::up(&options).await?;
             println!("{}", serde_json::to_string_pretty(&endpoints)?);
         }
         Task::Down { place } => stack::down(&place.dir())?,
-        Task::Test { only, skip, emulator } => return Ok(test::run(&TestArgs { only, skip, emulator })),
+        Task::Test { only, skip, emulator } => {
+            if !test::run(&TestArgs { only, skip, emulator }) {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
         Task::Demo { people, seed, emulator, json, keep } => {
             demo::run(DemoArgs { people, seed, emulator, json, keep }).await?;
         }
         Task::Bench { list: true, .. } => eprintln!("there are no benchmarks yet"),
         Task::Bench { names, .. } => bail!("there are no benchmarks yet (asked for: {})", names.join(", ")),
     }
-    Ok(true)
+    Ok(ExitCode::SUCCESS)
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     match run(Cli::parse().task).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
