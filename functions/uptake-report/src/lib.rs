@@ -1,1 +1,249 @@
-//! The uptake-report function.
+//! `uptake-report`: coverage and funnels from one snapshot, and the analysts' exports.
+//!
+//! Everything is a function of the manifest, the campaigns' definitions and their waves. The same again is answered from
+//! what was written before; `funnel.json` is written last and says which inputs it stands for.
+
+mod analysts;
+mod coverage;
+mod funnel;
+mod snapshot;
+mod standing;
+
+use std::collections::{BTreeMap, HashMap};
+
+use ims_decision::{DecisionError, Rules};
+use ims_domain::campaign::Wave;
+use ims_domain::ids::stable_hash;
+use ims_eligibility::Status;
+use ims_messaging::{Bucket, ObjectError};
+use ims_runtime::Service;
+use ims_snapshot::{ContactRow, PersonRow, SnapshotError, VaccinationRow};
+use ims_store::{Store, StoreError};
+use ims_uptake::Rule;
+use jiff::civil::Date;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use thiserror::Error;
+
+pub use funnel::{Funnel, Messages, People};
+
+use analysts::{Contact, Growing, Person, Vaccination};
+use coverage::Tally;
+use funnel::WavePart;
+use snapshot::Snapshot;
+
+/// What the function is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Request {
+    /// Report on the current snapshot.
+    Report,
+}
+
+/// Why the function failed.
+#[derive(Debug, Error)]
+pub enum ReportError {
+    /// The event is no known request, or the report cannot be written as JSON.
+    #[error("the event is not a known request: {0}")]
+    Event(#[from] serde_json::Error),
+    /// There is no snapshot to report on.
+    #[error("there is no snapshot yet: merge one first")]
+    NoSnapshot,
+    /// A campaign has no definition.
+    #[error("campaign '{0}' has no definition")]
+    NoDefinition(String),
+    /// Store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Objects.
+    #[error(transparent)]
+    Objects(#[from] ObjectError),
+    /// Rules.
+    #[error(transparent)]
+    Decision(#[from] DecisionError),
+    /// A snapshot part.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// An export.
+    #[error("an export cannot be written as Parquet")]
+    Parquet(#[from] parquet::errors::ParquetError),
+    /// An export.
+    #[error("an export cannot be written as columns")]
+    Arrow(#[from] arrow::error::ArrowError),
+    /// An export.
+    #[error("an export cannot be written as CSV")]
+    Csv(#[from] csv::Error),
+}
+
+/// Handles a request.
+///
+/// # Errors
+/// Where the event is no known request, there is no snapshot, or reading or writing fails.
+pub async fn handle(service: &Service, event: Value) -> Result<Value, ReportError> {
+    match serde_json::from_value(event)? {
+        Request::Report => report(service).await,
+    }
+}
+
+/// A campaign as it is reported on.
+struct Campaign {
+    name: String,
+    rules: Rules,
+    waves: Vec<(Wave, Rules)>,
+    /// The day whose rules say who is eligible now; none where no iteration was ever live.
+    day: Option<Date>,
+    funnel: Funnel,
+    tally: Tally,
+}
+
+async fn load(store: &Store, name: String, business_date: Date) -> Result<Campaign, ReportError> {
+    let definition = store.latest_definition(&name).await?.ok_or_else(|| ReportError::NoDefinition(name.clone()))?;
+    let rules = Rules::new(definition)?;
+    let mut waves = Vec::new();
+    for wave in store.waves(&name).await? {
+        let rules = Rules::load(store, &name, wave.definition).await?;
+        waves.push((wave, rules));
+    }
+    waves.sort_by(|(one, _), (other, _)| (one.selected_on, &one.wave).cmp(&(other.selected_on, &other.wave)));
+    // After a campaign's last day its last wave's rules go on saying whom it was for.
+    let days = std::iter::once(business_date).chain(waves.iter().rev().map(|(wave, _)| wave.selected_on));
+    let day = days.into_iter().find(|day| rules.iteration(*day).is_ok());
+    Ok(Campaign { name, rules, waves, day, funnel: Funnel::default(), tally: Tally::default() })
+}
+
+/// What the report follows from besides the manifest.
+fn fingerprint(campaigns: &[Campaign]) -> Result<String, ReportError> {
+    let inputs: Vec<(&str, u32, Vec<&Wave>)> = campaigns
+        .iter()
+        .map(|campaign| {
+            let waves = campaign.waves.iter().map(|(wave, _)| wave).collect();
+            (campaign.name.as_str(), campaign.rules.version(), waves)
+        })
+        .collect();
+    Ok(format!("{:016x}", stable_hash(&serde_json::to_string(&inputs)?)))
+}
+
+async fn report(service: &Service) -> Result<Value, ReportError> {
+    let pointer = service.store.manifest().await?;
+    if pointer.version == 0 {
+        return Err(ReportError::NoSnapshot);
+    }
+    let objects = &service.objects;
+    let current = Snapshot::open(objects, &pointer.manifest).await?.ok_or(ReportError::NoSnapshot)?;
+    let date = current.manifest.business_date;
+    let mut campaigns = Vec::new();
+    for name in service.store.campaigns().await? {
+        campaigns.push(load(&service.store, name, date).await?);
+    }
+    let inputs = fingerprint(&campaigns)?;
+    let funnel_key = format!("{date}/funnel.json");
+    if let Some(bytes) = objects.get(Bucket::Exports, &funnel_key).await?
+        && let Ok(written) = serde_json::from_slice::<Value>(&bytes)
+        && written["manifest"] == json!(pointer.manifest)
+        && written["inputs"] == json!(inputs)
+    {
+        return Ok(written);
+    }
+
+    let exports = read_all(service, &current, &mut campaigns).await?;
+    let lines: Vec<coverage::Line> = campaigns
+        .iter()
+        .filter(|campaign| campaign.day.is_some())
+        .flat_map(|campaign| campaign.tally.lines(&campaign.name, &Rule::default()))
+        .collect();
+    let parquet = "application/vnd.apache.parquet";
+    let [people, contacts, vaccinations] = exports;
+    let files = [
+        ("coverage.parquet", coverage::to_parquet(&lines)?, parquet),
+        ("coverage.csv", coverage::to_csv(&lines)?, "text/csv"),
+        ("people.parquet", people.finish()?, parquet),
+        ("contacts.parquet", contacts.finish()?, parquet),
+        ("vaccinations.parquet", vaccinations.finish()?, parquet),
+    ];
+    let mut keys = Vec::new();
+    for (name, bytes, content_type) in files {
+        let key = format!("{date}/{name}");
+        objects.put(Bucket::Exports, &key, bytes, content_type).await?;
+        keys.push(key);
+    }
+    keys.push(funnel_key.clone());
+    let funnels: BTreeMap<&str, &Funnel> =
+        campaigns.iter().map(|campaign| (campaign.name.as_str(), &campaign.funnel)).collect();
+    let answer = json!({
+        "manifest": pointer.manifest,
+        "business_date": date,
+        "campaigns": funnels,
+        "files": keys,
+        "inputs": inputs,
+    });
+    objects.put_json(Bucket::Exports, &funnel_key, &answer).await?;
+    tracing::info!(manifest = %pointer.manifest, campaigns = campaigns.len(), "report written");
+    Ok(answer)
+}
+
+/// Reads the snapshot, and those that waves are pinned to, part by part; fills funnels and tallies, and returns the exports of people,
+/// contacts and vaccinations.
+async fn read_all(
+    service: &Service,
+    current: &Snapshot<'_>,
+    campaigns: &mut [Campaign],
+) -> Result<[Growing; 3], ReportError> {
+    let mut pinned: HashMap<String, Option<Snapshot<'_>>> = HashMap::new();
+    for campaign in campaigns.iter_mut() {
+        for (wave, _) in &campaign.waves {
+            if !pinned.contains_key(&wave.manifest) {
+                pinned.insert(wave.manifest.clone(), Snapshot::open(&service.objects, &wave.manifest).await?);
+            }
+            if pinned.get(&wave.manifest).is_some_and(Option::is_none) {
+                tracing::warn!(campaign = %campaign.name, wave = %wave.wave, "the wave's snapshot is kept no longer");
+                campaign.funnel.waves_without_snapshot.push(wave.wave.clone());
+            }
+        }
+    }
+    let parts = current.manifest.parts;
+    let date = current.manifest.business_date;
+    let mut exports = [Growing::new::<Person>()?, Growing::new::<Contact>()?, Growing::new::<Vaccination>()?];
+    for part in 0..parts {
+        let people: Vec<PersonRow> = current.part(part).await?;
+        let contacts: Vec<ContactRow> = current.part(part).await?;
+        let vaccinations: Vec<VaccinationRow> = current.part(part).await?;
+        let mut seen: HashMap<&str, Vec<PersonRow>> = HashMap::new();
+        for (id, snapshot) in &pinned {
+            if let Some(snapshot) = snapshot {
+                seen.insert(id, snapshot.people(part, parts).await?);
+            }
+        }
+        for campaign in campaigns.iter_mut() {
+            let waves: Vec<WavePart<'_>> = campaign
+                .waves
+                .iter()
+                .filter_map(|(wave, rules)| Some(WavePart { wave, rules, people: seen.get(wave.manifest.as_str())? }))
+                .collect();
+            campaign.funnel.add_part(&campaign.rules, &people, &contacts, &waves)?;
+            if let Some(day) = campaign.day {
+                tally(&mut campaign.tally, &campaign.rules, &people, day, date)?;
+            }
+        }
+        let [to_people, to_contacts, to_vaccinations] = &mut exports;
+        to_people.add(&people.iter().map(|row| Person::of(row, date)).collect::<Vec<_>>())?;
+        to_contacts.add(&contacts.iter().map(Contact::of).collect::<Vec<_>>())?;
+        to_vaccinations.add(&vaccinations.iter().filter_map(Vaccination::of).collect::<Vec<_>>())?;
+    }
+    Ok(exports)
+}
+
+/// Adds a part's eligible people on the list. The denominator is the registered list, not a census.
+fn tally(tally: &mut Tally, rules: &Rules, people: &[PersonRow], day: Date, date: Date) -> Result<(), ReportError> {
+    let plan = rules.plan();
+    for row in people.iter().filter(|row| !row.is_off_list()) {
+        let (status, _) = rules.ask(row, day)?;
+        if status != Status::NotEligible {
+            let doses = row.programme(plan.programme).map_or(0, |history| history.doses_since(plan.count_doses_from));
+            tally.add(row, doses > 0, date);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
