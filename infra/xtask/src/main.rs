@@ -59,6 +59,8 @@ enum Task {
         /// Leave the stack up afterwards
         #[arg(long)]
         keep: bool,
+        #[command(flatten)]
+        place: Place,
     },
     /// Run the benchmarks of tests/bench
     Bench {
@@ -115,21 +117,26 @@ struct Up {
 
 impl Up {
     fn options(&self) -> Result<StackOptions> {
-        let usual = Ports::default();
         Ok(StackOptions {
             people: self.people,
             seed: self.seed,
             emulator: self.emulator,
-            ports: Ports {
-                aws: port(self.port, "IMS_AWS_PORT", usual.aws)?,
-                front_door: port(self.front_door_port, "IMS_FRONT_DOOR_PORT", usual.front_door)?,
-                notify: port(self.notify_port, "IMS_NOTIFY_PORT", usual.notify)?,
-            },
+            ports: ports(self.port, self.front_door_port, self.notify_port)?,
             local_dir: self.place.dir(),
             send_fence_seconds: self.send_fence_seconds,
             token_window_seconds: self.token_window_seconds,
         })
     }
+}
+
+/// Ports of the emulator, the front door and the sandbox Notify.
+fn ports(aws: Option<u16>, front_door: Option<u16>, notify: Option<u16>) -> Result<Ports> {
+    let usual = Ports::default();
+    Ok(Ports {
+        aws: port(aws, "IMS_AWS_PORT", usual.aws)?,
+        front_door: port(front_door, "IMS_FRONT_DOOR_PORT", usual.front_door)?,
+        notify: port(notify, "IMS_NOTIFY_PORT", usual.notify)?,
+    })
 }
 
 /// A port from a flag, else from the environment, else the usual one.
@@ -160,8 +167,11 @@ async fn run(task: Task) -> Result<ExitCode> {
                 return Ok(ExitCode::FAILURE);
             }
         }
-        Task::Demo { people, seed, emulator, json, keep } => {
-            demo::run(DemoArgs { people, seed, emulator, json, keep }).await?;
+        Task::Demo { people, seed, emulator, json, keep, place } => {
+            let stack = StackOptions { emulator, ports: ports(None, None, None)?, local_dir: place.dir(), ..StackOptions::default() };
+            if !demo::run(DemoArgs { people, seed, stack, json, keep }).await? {
+                return Ok(ExitCode::FAILURE);
+            }
         }
         Task::Bench { list: true, .. } => eprintln!("there are no benchmarks yet"),
         Task::Bench { names, .. } => bail!("there are no benchmarks yet (asked for: {})", names.join(", ")),

@@ -216,7 +216,7 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
     };
     endpoints.write(&local_dir)?;
     if options.people > 0 {
-        demo::load_people(&endpoints, options.people, options.seed).await?;
+        demo::load_people(&endpoints, options.people, options.seed, &local_dir).await?;
     }
     step(format!("up: {}", local_dir.join(endpoints::FILE).display()));
     Ok(endpoints)

@@ -65,14 +65,14 @@ impl FeedFiles {
 /// One deliberately bad row of each kind, and one repeated row, is put in for this many people.
 const FAULTS_EVERY: u64 = 5000;
 
-struct Out {
+pub(super) struct Out {
     meta: FeedFile,
     writer: csv::Writer<File>,
     repeated_in: Option<u64>, // the run of FAULTS_EVERY people that has had its repeated row
 }
 
 impl Out {
-    fn create(path: PathBuf, feed: &'static str, header: &[&str], delimiter: u8) -> Result<Self, PopulationError> {
+    pub(super) fn create(path: PathBuf, feed: &'static str, header: &[&str], delimiter: u8) -> Result<Self, PopulationError> {
         let terminator = if delimiter == b',' { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') };
         let mut writer = csv::WriterBuilder::new()
             .delimiter(delimiter)
@@ -90,7 +90,7 @@ impl Out {
         self.writer.write_record(row).map_err(|source| PopulationError::Csv { path: self.meta.path.clone(), source })
     }
 
-    fn accept(&mut self, row: &[String]) -> Result<(), PopulationError> {
+    pub(super) fn accept(&mut self, row: &[String]) -> Result<(), PopulationError> {
         self.meta.accepted += 1;
         self.put(row)
     }
@@ -100,7 +100,7 @@ impl Out {
         self.put(row)
     }
 
-    fn finish(mut self) -> Result<FeedFile, PopulationError> {
+    pub(super) fn finish(mut self) -> Result<FeedFile, PopulationError> {
         let path = self.meta.path.clone();
         self.writer.flush().map_err(|source| PopulationError::Io { path, source })?;
         Ok(self.meta)
@@ -163,7 +163,7 @@ pub fn write_feeds(
     Ok(FeedFiles { files })
 }
 
-fn source(label: &str) -> &'static str {
+pub(super) fn source(label: &str) -> &'static str {
     match label {
         "at_risk" => "clinical_risk",
         "clinically_extremely_vulnerable" => "shielded_list",

@@ -11,6 +11,7 @@ use jiff::civil::Date;
 
 pub mod behaviour;
 mod columns;
+mod daily;
 mod draw;
 mod england;
 mod feeds;
@@ -24,6 +25,7 @@ mod person;
 mod tests;
 
 pub use columns::{BOOKINGS, COHORTS, DEMOGRAPHICS, VACCINATIONS};
+pub use daily::{write_bookings, write_memberships, write_vaccinations};
 pub use england::EthnicGroup;
 pub use feeds::{FeedFile, FeedFiles, Phase, write_feeds};
 pub use geography::{Geography, Lsoa, Site};

@@ -1,0 +1,282 @@
+//! A running local stack, as its operators, its suppliers and the outside world reach it.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use aws_sdk_lambda::{error::DisplayErrorContext, primitives::Blob};
+use aws_sdk_sqs::types::QueueAttributeName;
+use ims_runtime::auth::{AUDIENCE, Claims, ISSUER, sign};
+use ims_store::{FeedFile, FeedFileState, Store, Tables};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use serde_json::Value;
+
+use crate::{endpoints::Endpoints, progress::step};
+
+/// How often anything is asked for that is waited for.
+const POLL: Duration = Duration::from_millis(150);
+/// Without any change for so long, a wait has failed: longer than a queue hides a message that was not finished.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// Business time of a day: all feeds of the day are in, and texts may be sent.
+const HOUR: i8 = 15;
+/// Supplier whose records come by the API.
+const SUPPLIER: &str = "EMIS";
+/// Queues in the order in which work passes through them.
+const QUEUES: [&str; 5] = ["record-ingest", "cohort-selection", "invitation-issue", "sms-dispatch", "letter-dispatch"];
+
+/// Clients of a running stack.
+pub(super) struct Running {
+    pub(super) endpoints: Endpoints,
+    store: Store,
+    s3: aws_sdk_s3::Client,
+    sqs: aws_sdk_sqs::Client,
+    lambda: aws_sdk_lambda::Client,
+    http: reqwest::Client,
+    token: String,
+}
+
+impl Running {
+    /// Makes the clients.
+    pub(super) async fn connect(endpoints: &Endpoints) -> Result<Self> {
+        let config = endpoints.aws_config().await;
+        let tables = Tables::from_lookup(|variable| {
+            let name = variable.trim_start_matches("IMS_TABLE_").to_lowercase();
+            endpoints.tables.get(&name).cloned()
+        })?;
+        let key = std::fs::read(&endpoints.issuer_key).with_context(|| format!("reading {}", endpoints.issuer_key))?;
+        let now = u64::try_from(Timestamp::now().as_second())?;
+        let claims = Claims {
+            iss: ISSUER.into(),
+            aud: AUDIENCE.into(),
+            sub: SUPPLIER.into(),
+            exp: now + 24 * 3600,
+            iat: now,
+            supplier: Some(SUPPLIER.into()),
+            role: None,
+        };
+        Ok(Self {
+            store: Store::new(aws_sdk_dynamodb::Client::new(&config), tables),
+            s3: endpoints.s3().await,
+            sqs: aws_sdk_sqs::Client::new(&config),
+            lambda: aws_sdk_lambda::Client::new(&config),
+            // Idle connections are dropped before the front door drops them in the middle of a request.
+            http: reqwest::Client::builder().no_proxy().pool_idle_timeout(Duration::from_secs(1)).build()?,
+            token: sign(&claims, &key)?,
+            endpoints: endpoints.clone(),
+        })
+    }
+
+    /// Sets the business clock. To be called only when nothing is under way.
+    pub(super) async fn set_day(&self, day: Date) -> Result<()> {
+        self.store.set_clock(day.at(HOUR, 30, 0, 0).to_zoned(TimeZone::UTC)?.timestamp()).await?;
+        // A function believes the time that it last read for two seconds.
+        tokio::time::sleep(Duration::from_millis(2_100)).await;
+        Ok(())
+    }
+
+    /// Invokes a function with a request and gives its answer.
+    pub(super) async fn invoke(&self, function: &str, request: &Value) -> Result<Value> {
+        let name = self.endpoints.functions.get(function).with_context(|| format!("the stack has no {function}"))?;
+        let answer = self
+            .lambda
+            .invoke()
+            .function_name(name)
+            .payload(Blob::new(serde_json::to_vec(request)?))
+            .send()
+            .await
+            .map_err(|error| anyhow::anyhow!("{function} {request}: {}", DisplayErrorContext(error)))?;
+        let bytes = answer.payload().map(|blob| blob.as_ref().to_vec()).unwrap_or_default();
+        if let Some(kind) = answer.function_error() {
+            let text = String::from_utf8_lossy(&bytes);
+            let request: String = request.to_string().chars().take(200).collect();
+            bail!("{function} {request} failed ({kind}): {text}");
+        }
+        serde_json::from_slice(&bytes).with_context(|| format!("{function} answered no JSON"))
+    }
+
+    /// Waits until every queue is empty and nothing is in flight.
+    pub(super) async fn drain(&self) -> Result<()> {
+        let (mut quiet, mut last, mut changed, mut said) = (0, None, Instant::now(), Instant::now());
+        loop {
+            let mut waiting = Vec::new();
+            for queue in QUEUES {
+                waiting.push((queue, self.depth(queue).await?));
+            }
+            let total: u64 = waiting.iter().map(|(_, count)| count).sum();
+            quiet = if total == 0 { quiet + 1 } else { 0 };
+            if quiet == 2 {
+                return self.no_dead_letters().await;
+            }
+            if last.as_ref() != Some(&waiting) {
+                changed = Instant::now();
+            }
+            let text: Vec<String> =
+                waiting.iter().filter(|(_, count)| *count > 0).map(|(queue, count)| format!("{queue} {count}")).collect();
+            if changed.elapsed() > PATIENCE {
+                bail!("the queues do not empty: {}", text.join(", "));
+            }
+            if said.elapsed() > Duration::from_secs(3) && total > 0 {
+                step(format!("  in the queues: {}", text.join(", ")));
+                said = Instant::now();
+            }
+            last = Some(waiting);
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Messages in a queue, those in flight and delayed among them.
+    async fn depth(&self, queue: &str) -> Result<u64> {
+        use QueueAttributeName::{
+            ApproximateNumberOfMessages, ApproximateNumberOfMessagesDelayed, ApproximateNumberOfMessagesNotVisible,
+        };
+        let url = self.endpoints.queues.get(queue).with_context(|| format!("the stack has no queue {queue}"))?;
+        let counts =
+            [ApproximateNumberOfMessages, ApproximateNumberOfMessagesNotVisible, ApproximateNumberOfMessagesDelayed];
+        let request = self.sqs.get_queue_attributes().queue_url(url).set_attribute_names(Some(counts.to_vec()));
+        let answer = request.send().await.with_context(|| format!("asking for the depth of {queue}"))?;
+        let found = answer.attributes().into_iter().flatten();
+        Ok(found.filter_map(|(_, value)| value.parse::<u64>().ok()).sum())
+    }
+
+    /// Fails where work was given up.
+    async fn no_dead_letters(&self) -> Result<()> {
+        for queue in self.endpoints.queues.keys().filter(|name| name.ends_with("-dlq") || *name == "undelivered") {
+            let count = self.depth(queue).await?;
+            if count > 0 {
+                bail!("{count} messages are in {queue}: see the emulator's log for why they were given up");
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops a feed file and waits until all its rows are answered.
+    pub(super) async fn drop_file(&self, path: &Path) -> Result<FeedFile> {
+        let name = path.file_name().and_then(|name| name.to_str()).context("a feed file without a name")?;
+        let body = tokio::fs::read(path).await.with_context(|| format!("reading {}", path.display()))?;
+        let size = body.len();
+        self.put("inbound", name, body).await?;
+        let (mut last, mut changed, mut said) = (None, Instant::now(), Instant::now());
+        loop {
+            let file = self.store.file(name).await?;
+            match file.as_ref().map(|file| file.state) {
+                Some(FeedFileState::Processed) => return file.context("the file has gone"),
+                None | Some(FeedFileState::Processing | FeedFileState::Preprocessed) => {}
+                Some(state) => {
+                    let error = file.and_then(|file| file.error).unwrap_or_default();
+                    bail!("{name} ({size} bytes) was not processed: {state:?} {error}");
+                }
+            }
+            let chunks = if said.elapsed() > Duration::from_secs(3) {
+                said = Instant::now();
+                let done = self.store.chunks(name).await?.len();
+                step(format!("  {name}: {done} of {} chunks", file.as_ref().map_or(0, |file| file.chunks)));
+                done
+            } else {
+                last.map_or(0, |(_, done)| done)
+            };
+            let now = (file.map(|file| file.state), chunks);
+            if last.is_none_or(|last| last != now) {
+                changed = Instant::now();
+                last = Some(now);
+            }
+            if changed.elapsed() > PATIENCE {
+                self.no_dead_letters().await?;
+                bail!("{name} gets no further: {now:?}");
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Posts a record to the API; the answer's status.
+    pub(super) async fn post(&self, resource: &str, body: &Value) -> Result<u16> {
+        let url = format!("{}/{resource}", self.endpoints.api);
+        let kind = if resource == "Immunization" { "application/fhir+json" } else { "application/json" };
+        let mut in_doubt = false;
+        for attempt in 1..=4u64 {
+            let request = self.http.post(&url).bearer_auth(&self.token).header("content-type", kind);
+            match request.body(serde_json::to_vec(body)?).send().await {
+                // After an answer that was lost, "it is there already" means that the first attempt was taken.
+                Ok(answer) if in_doubt && matches!(answer.status().as_u16(), 409 | 422) => return Ok(201),
+                Ok(answer) if answer.status().is_server_error() || answer.status().as_u16() == 429 => in_doubt = true,
+                Ok(answer) => {
+                    let status = answer.status();
+                    if !status.is_success() {
+                        step(format!("  {resource} answered {status}: {}", answer.text().await.unwrap_or_default()));
+                    }
+                    return Ok(status.as_u16());
+                }
+                Err(_) => in_doubt = true,
+            }
+            tokio::time::sleep(Duration::from_millis(200 * attempt)).await;
+        }
+        bail!("POST {url} got no answer four times; see the logs of the front door and the emulator")
+    }
+
+    /// All that Notify accepted.
+    pub(super) async fn sent(&self) -> Result<Vec<Value>> {
+        let url = format!("{}/_sent", self.endpoints.notify);
+        Ok(self.http.get(&url).send().await?.json().await?)
+    }
+
+    /// Requests that the emulator answered so far, by service and operation; `None` where it does not count.
+    pub(super) async fn requests(&self) -> Option<Value> {
+        let answer = self.http.get(format!("{}/_ims/requests", self.endpoints.aws)).send().await.ok()?;
+        answer.json().await.ok().filter(Value::is_object)
+    }
+
+    fn bucket(&self, role: &str) -> Result<&str> {
+        self.endpoints.buckets.get(role).map(String::as_str).with_context(|| format!("the stack has no bucket {role}"))
+    }
+
+    async fn put(&self, role: &str, key: &str, body: Vec<u8>) -> Result<()> {
+        let put = self.s3.put_object().bucket(self.bucket(role)?).key(key).body(body.into());
+        put.send().await.with_context(|| format!("writing {key} to {role}"))?;
+        Ok(())
+    }
+
+    /// Keys of a bucket.
+    pub(super) async fn keys(&self, role: &str) -> Result<Vec<String>> {
+        let mut pages = self.s3.list_objects_v2().bucket(self.bucket(role)?).into_paginator().send();
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.with_context(|| format!("listing {role}"))?;
+            keys.extend(page.contents().iter().filter_map(|object| object.key().map(str::to_owned)));
+        }
+        Ok(keys)
+    }
+
+    /// An object.
+    pub(super) async fn get(&self, role: &str, key: &str) -> Result<Vec<u8>> {
+        let get = self.s3.get_object().bucket(self.bucket(role)?).key(key).send();
+        let object = get.await.with_context(|| format!("reading {key} from {role}"))?;
+        Ok(object.body.collect().await.with_context(|| format!("reading {key} from {role}"))?.to_vec())
+    }
+
+    /// Bookings held, by programme, whatever their state.
+    pub(super) async fn bookings(&self) -> Result<std::collections::BTreeMap<String, u64>> {
+        let table = self.endpoints.tables.get("event").context("the stack has no table event")?;
+        let db = aws_sdk_dynamodb::Client::new(&self.endpoints.aws_config().await);
+        let prefix = aws_sdk_dynamodb::types::AttributeValue::S("BKG#".into());
+        let scan = db
+            .scan()
+            .table_name(table)
+            .filter_expression("begins_with(sk, :booking)")
+            .expression_attribute_values(":booking", prefix)
+            .projection_expression("programme");
+        let mut items = scan.into_paginator().items().send();
+        let mut found = std::collections::BTreeMap::new();
+        while let Some(item) = items.next().await {
+            let item = item.with_context(|| format!("reading {table}"))?;
+            let programme = item.get("programme").and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+            *found.entry(programme).or_insert(0) += 1;
+        }
+        Ok(found)
+    }
+
+    /// Which snapshot is current.
+    pub(super) async fn manifest(&self) -> Result<String> {
+        Ok(self.store.manifest().await?.manifest)
+    }
+}
