@@ -1,0 +1,223 @@
+//! The way in: who calls, what for, and whether what they send can be used. Reads nothing but the request.
+
+use ims_domain::record::{Change, Source};
+use ims_domain::{ImmunisationId, NhsNumber};
+use ims_fhir::operation_outcome::text;
+use ims_fhir::{Immunization, IssueCode};
+use ims_runtime::SettingsError;
+use ims_runtime::auth::{AuthError, Permissions, Verifier, bearer};
+use ims_runtime::settings::required;
+use jiff::{Timestamp, tz::TimeZone};
+use record_ingest::bookings;
+use record_ingest::feed::BOOKINGS;
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use crate::http::{Answer, Request};
+
+/// Name of appointments in permissions.
+const BOOKINGS_GRANT: &str = "BOOKINGS";
+
+/// Why the way in cannot be opened.
+#[derive(Debug, Error)]
+pub enum GateError {
+    /// Configuration.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The issuer's key.
+    #[error("IMS_TOKEN_KEY: {0}")]
+    Key(#[from] AuthError),
+    /// The built-in permissions.
+    #[error("the built-in permissions cannot be read")]
+    Permissions(#[from] serde_json::Error),
+}
+
+/// Checks callers and what they send.
+pub struct Gate {
+    verifier: Verifier,
+    permissions: Permissions,
+}
+
+/// What is to be done, by whom.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Task {
+    /// Tell that the function is up.
+    Status,
+    /// Create an immunisation.
+    Create {
+        /// Supplier.
+        supplier: String,
+        /// The record, valid and permitted.
+        immunization: Box<Immunization>,
+    },
+    /// Disclose an immunisation; whether the supplier may see it depends on its vaccine type.
+    Read {
+        /// Supplier.
+        supplier: String,
+        /// Which.
+        id: ImmunisationId,
+    },
+    /// Take an appointment.
+    Book {
+        /// Supplier.
+        supplier: String,
+        /// Whose.
+        number: NhsNumber,
+        /// The change.
+        change: Box<Change>,
+    },
+}
+
+impl Gate {
+    /// A gate for the issuer in `IMS_TOKEN_KEY`, with the built-in permissions.
+    ///
+    /// # Errors
+    /// Where the key is missing or is none.
+    pub fn from_env() -> Result<Self, GateError> {
+        Ok(Self::new(Verifier::new(&required("IMS_TOKEN_KEY")?)?, Permissions::built_in()?))
+    }
+
+    /// A gate with this verifier and these permissions.
+    #[must_use]
+    pub fn new(verifier: Verifier, permissions: Permissions) -> Self {
+        Self { verifier, permissions }
+    }
+
+    /// What a supplier may do with a vaccine type (`C`, `R`, …).
+    #[must_use]
+    pub fn allows(&self, supplier: &str, vaccine: &str, operation: char) -> bool {
+        self.permissions.allows(supplier, vaccine, operation)
+    }
+
+    /// What a request asks for at a business time.
+    ///
+    /// # Errors
+    /// The answer that refuses it.
+    pub fn admit(&self, request: &Request, now: Timestamp) -> Result<Task, Answer> {
+        let path = request.path.trim_matches('/');
+        let segments: Vec<&str> = if path.is_empty() { Vec::new() } else { path.split('/').collect() };
+        if segments == ["_status"] {
+            return method(request, "GET").map(|()| Task::Status);
+        }
+        let supplier = self.supplier(request)?;
+        match segments[..] {
+            ["Immunization"] if request.method == "POST" => self.create(supplier, request, now),
+            ["Immunization"] if request.method == "GET" => {
+                Err(Answer::refusal(IssueCode::Invalid, text::INVALID_EVENT_ID))
+            }
+            ["Immunization"] => Err(not_allowed("GET, POST")),
+            ["Immunization", id] => {
+                method(request, "GET")?;
+                Ok(Task::Read { supplier, id: immunisation_id(id)? })
+            }
+            ["Booking"] => {
+                method(request, "POST")?;
+                self.book(supplier, request, now)
+            }
+            _ => {
+                let text = "The requested resource was not found.";
+                Err(Answer::refusal_at_the_door(404, "not-found", "NOT_FOUND", text))
+            }
+        }
+    }
+
+    fn supplier(&self, request: &Request) -> Result<String, Answer> {
+        let claims = bearer(request.header("Authorization")).and_then(|token| self.verifier.check(token));
+        let claims = claims.map_err(|_| {
+            let text = "The sender has not provided a token or it has expired or is otherwise invalid.";
+            Answer::refusal_at_the_door(401, "expired", "SEND_UNAUTHORIZED", text).with("WWW-Authenticate", "Bearer")
+        })?;
+        claims.supplier.ok_or_else(forbidden)
+    }
+
+    fn create(&self, supplier: String, request: &Request, now: Timestamp) -> Result<Task, Answer> {
+        let immunization = Immunization::validate(&json(request)?, now)
+            .map_err(|errors| Answer::refusal(IssueCode::Invariant, errors.to_string()))?;
+        if immunization.stated_id().is_some() {
+            let text = "Validation errors: id field must not be present for CREATE operation";
+            return Err(Answer::refusal(IssueCode::Invariant, text));
+        }
+        if !self.allows(&supplier, immunization.vaccine().code(), 'C') {
+            return Err(forbidden());
+        }
+        Ok(Task::Create { supplier, immunization: Box::new(immunization) })
+    }
+
+    fn book(&self, supplier: String, request: &Request, now: Timestamp) -> Result<Task, Answer> {
+        if !self.allows(&supplier, BOOKINGS_GRANT, 'C') {
+            let text = "Unauthorized request for appointments";
+            return Err(Answer::refusal(IssueCode::Forbidden, text));
+        }
+        let body = json(request)?;
+        let invalid = |text: String| Answer::refusal(IssueCode::Invariant, format!("Validation errors: {text}"));
+        let fields = body.as_object().ok_or_else(|| invalid("the body must be a JSON object".to_owned()))?;
+        let values = columns(fields).map_err(|errors| invalid(errors.join("; ")))?;
+        let zone = TimeZone::get("Europe/London").unwrap_or(TimeZone::UTC);
+        let (number, change) =
+            bookings::read(&values, now.to_zoned(zone).date(), source(&supplier)).map_err(|errors| {
+                let texts: Vec<String> = errors.0.iter().map(|error| error.with_value()).collect();
+                invalid(texts.join("; "))
+            })?;
+        Ok(Task::Book { supplier, number, change: Box::new(change) })
+    }
+}
+
+/// The source of what comes through the API.
+pub(crate) fn source(supplier: &str) -> Source {
+    Source { supplier: supplier.to_owned(), file: String::new(), order: String::new(), row: 0 }
+}
+
+pub(crate) fn forbidden() -> Answer {
+    Answer::refusal(IssueCode::Forbidden, text::UNAUTHORIZED_VACCINE_TYPE)
+}
+
+fn method(request: &Request, allowed: &'static str) -> Result<(), Answer> {
+    if request.method == allowed { Ok(()) } else { Err(not_allowed(allowed)) }
+}
+
+fn not_allowed(allowed: &'static str) -> Answer {
+    let text = format!("The method is not allowed here; allowed: {allowed}");
+    Answer::refusal_at_the_door(405, "not-supported", "METHOD_NOT_ALLOWED", &text).with("Allow", allowed)
+}
+
+fn json(request: &Request) -> Result<Value, Answer> {
+    let body = request.body.as_deref().unwrap_or_default();
+    // The parser's own message may repeat what was sent; where it stopped is enough.
+    serde_json::from_slice(body).map_err(|error| {
+        let text =
+            format!("Request's body contains malformed JSON at line {}, column {}", error.line(), error.column());
+        Answer::refusal(IssueCode::Invalid, text)
+    })
+}
+
+/// An id as FHIR writes them; one that is no id of ours cannot exist.
+fn immunisation_id(id: &str) -> Result<ImmunisationId, Answer> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+    if id.is_empty() || id.len() > 64 || !id.bytes().all(fits) {
+        return Err(Answer::refusal(IssueCode::Invalid, text::INVALID_EVENT_ID));
+    }
+    id.parse().map_err(|_| Answer::refusal(IssueCode::NotFound, text::not_found(id)))
+}
+
+/// A booking's JSON as the columns of the extract.
+fn columns(fields: &Map<String, Value>) -> Result<Vec<String>, Vec<String>> {
+    let mut errors: Vec<String> = fields
+        .keys()
+        .filter(|name| !BOOKINGS.contains(&name.as_str()))
+        .map(|name| format!("{name} is not a field of a booking"))
+        .collect();
+    let mut values = Vec::with_capacity(BOOKINGS.len());
+    for name in BOOKINGS {
+        values.push(match fields.get(name) {
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Number(number)) => number.to_string(),
+            Some(Value::Bool(flag)) => u8::from(*flag).to_string(),
+            Some(other) => {
+                errors.push(format!("{name} must be a string; it is '{other}'"));
+                String::new()
+            }
+        });
+    }
+    if errors.is_empty() { Ok(values) } else { Err(errors) }
+}

@@ -1,0 +1,119 @@
+//! Requests as the gateway passes them on, and answers as it takes them.
+
+use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
+use aws_lambda_events::encodings::Body;
+use aws_lambda_events::http::{HeaderName, HeaderValue};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ims_fhir::{IssueCode, OperationOutcome};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// Headers that an answer repeats from its request.
+const ECHOED: [&str; 2] = ["X-Request-ID", "X-Correlation-ID"];
+
+/// A request. Has no `Debug`: its body is personal.
+#[derive(Clone, Default)]
+pub struct Request {
+    /// Method in capitals.
+    pub method: String,
+    /// Path under the stage.
+    pub path: String,
+    /// Headers as sent.
+    pub headers: Vec<(String, String)>,
+    /// Body, `None` where it says that it is base64 and is not; empty where there is none.
+    pub body: Option<Vec<u8>>,
+}
+
+impl Request {
+    /// Reads the gateway's event.
+    #[must_use]
+    pub fn read(event: ApiGatewayProxyRequest) -> Self {
+        let body = event.body.unwrap_or_default();
+        let body = if event.is_base64_encoded { STANDARD.decode(body).ok() } else { Some(body.into_bytes()) };
+        let headers = if event.headers.is_empty() { &event.multi_value_headers } else { &event.headers };
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        let headers = headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect();
+        Self { method: event.http_method.to_string(), path: event.path.unwrap_or_default(), headers, body }
+    }
+
+    /// A header, whatever the case of its name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(held, _)| held.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// What the audit trail and logs call the request: the id it came with, where that is one and nothing else.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.header(ECHOED[0]).filter(|id| Uuid::parse_str(id).is_ok()).unwrap_or("api")
+    }
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers, those that every answer has left out.
+    pub headers: Vec<(&'static str, String)>,
+    /// FHIR or other JSON; `Value::Null` for no body.
+    pub body: Value,
+}
+
+impl Answer {
+    /// An answer without body.
+    #[must_use]
+    pub fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Value::Null }
+    }
+
+    /// An answer with JSON.
+    #[must_use]
+    pub fn json(status: u16, body: Value) -> Self {
+        Self { status, headers: Vec::new(), body }
+    }
+
+    /// With one more header.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// A refusal with the status that belongs to the issue.
+    #[must_use]
+    pub fn refusal(code: IssueCode, diagnostics: impl Into<String>) -> Self {
+        Self::json(code.status(), OperationOutcome::error(code, diagnostics).to_json(Uuid::new_v4()))
+    }
+
+    /// A refusal of a kind that only the way in knows: `code` is FHIR's, `detail` the one of the details.
+    #[must_use]
+    pub fn refusal_at_the_door(status: u16, code: &str, detail: &str, diagnostics: &str) -> Self {
+        let mut body = OperationOutcome::error(IssueCode::Invalid, diagnostics).to_json(Uuid::new_v4());
+        body["issue"][0]["code"] = json!(code);
+        body["issue"][0]["details"]["coding"][0]["code"] = json!(detail);
+        Self::json(status, body)
+    }
+
+    /// The answer as the gateway takes it.
+    #[must_use]
+    pub fn into_response(self, request: &Request) -> ApiGatewayProxyResponse {
+        let mut response = ApiGatewayProxyResponse::default();
+        response.status_code = i64::from(self.status);
+        let echoed = ECHOED.iter().filter_map(|name| Some((*name, request.header(name)?.to_owned())));
+        let content_type = (!self.body.is_null()).then(|| {
+            let fhir = self.body.get("resourceType").is_some();
+            ("Content-Type", if fhir { "application/fhir+json" } else { "application/json" }.to_owned())
+        });
+        for (name, value) in self.headers.into_iter().chain(echoed).chain(content_type) {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                response.headers.insert(name, value);
+            }
+        }
+        if !self.body.is_null() {
+            response.body = Some(Body::Text(self.body.to_string()));
+        }
+        response
+    }
+}
