@@ -41,6 +41,7 @@ pub enum Request {
     /// End a wave; what has not left is withdrawn.
     Stop(Which),
     /// Plan and release whatever is due on the business day: the schedule's request.
+    #[serde(alias = "due")]
     Tick,
 }
 
