@@ -105,7 +105,14 @@ async fn take(service: &Service, permissions: &Permissions, arrival: &Arrival) -
         Err(error) => return refuse(service, file, FeedFileState::Failed, Some(error.to_string())).await,
     };
     drop(bytes);
-    let same = FeedFile { name: format!("etag-{}", file.etag), error: Some(file.name.clone()), ..file.clone() };
+    // Notes the content beside the names: no file that is waited for, so already `Processed`.
+    let same = FeedFile {
+        name: format!("etag-{}", file.etag),
+        feed: "content".to_owned(),
+        state: FeedFileState::Processed,
+        error: Some(file.name.clone()),
+        ..file.clone()
+    };
     if claim(service, &same).await?.message_id != file.message_id {
         return refuse(service, file, FeedFileState::Duplicate, Some("the content was taken before".to_owned())).await;
     }
