@@ -1,5 +1,6 @@
 //! What the print supplier is told of a sealed batch, beside the PDF: order and sizes, no names or addresses.
 
+use ims_domain::campaign::Step;
 use ims_domain::{BatchId, MessageId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,9 @@ use crate::letter::TypesetBatch;
 /// Version of the manifest's shape.
 pub const SCHEMA: u32 = 1;
 
-/// The manifest of a sealed print batch.
+/// The manifest of a sealed print batch. Once it is there it never changes, and exactly the letters it lists have left.
+///
+/// A manifest without letters, and without a PDF, closes a batch of which nothing leaves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrintManifest {
@@ -19,18 +22,24 @@ pub struct PrintManifest {
     pub schema: u32,
     /// The batch.
     pub batch: BatchId,
-    /// When it was sealed.
-    pub created: Timestamp,
     /// Campaign of all its letters.
     pub campaign: String,
+    /// Step of all its letters.
+    pub step: Step,
+    /// When it was sealed.
+    pub created: Timestamp,
+    /// Number of letters.
+    pub count: u32,
+    /// Number of pages of the PDF.
+    pub pages: u32,
+    /// SHA-256 of the PDF, lower-case hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// The PDF's key in the print bucket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pdf: Option<String>,
     /// Letters, in the order of the PDF.
     pub letters: Vec<ManifestLetter>,
-    /// Number of letters.
-    pub letter_count: u32,
-    /// Number of pages of the PDF.
-    pub page_count: u32,
-    /// SHA-256 of the PDF, lower-case hexadecimal.
-    pub pdf_sha256: String,
 }
 
 /// One letter of a batch.
@@ -40,7 +49,7 @@ pub struct ManifestLetter {
     /// Place in the batch, from 1; printed on the letter.
     pub sequence: u32,
     /// The message, also the reference printed on the letter.
-    pub message: MessageId,
+    pub reference: MessageId,
     /// Pages.
     pub pages: u32,
 }
@@ -57,7 +66,7 @@ pub enum ManifestError {
         messages: usize,
     },
     /// Not the PDF that was sealed.
-    #[error("pdf_sha256: the manifest says {expected}, the file has {found}")]
+    #[error("sha256: the manifest says {expected}, the file has {found}")]
     Digest {
         /// The manifest's.
         expected: String,
@@ -77,7 +86,7 @@ pub enum ManifestError {
 }
 
 impl PrintManifest {
-    /// The manifest of a batch whose letters were typeset from these messages, in this order.
+    /// The manifest of a batch whose letters were typeset from these messages, in this order, into the object `pdf`.
     ///
     /// # Errors
     /// When the numbers of messages and letters differ.
@@ -85,8 +94,10 @@ impl PrintManifest {
         batch: BatchId,
         created: Timestamp,
         campaign: &str,
+        step: Step,
         messages: &[MessageId],
         typeset: &TypesetBatch,
+        pdf: &str,
     ) -> Result<Self, ManifestError> {
         if messages.len() != typeset.pages_per_letter.len() {
             return Err(ManifestError::Count { letters: typeset.pages_per_letter.len(), messages: messages.len() });
@@ -95,18 +106,39 @@ impl PrintManifest {
             .iter()
             .zip(&typeset.pages_per_letter)
             .zip(1..)
-            .map(|((&message, &pages), sequence)| ManifestLetter { sequence, message, pages })
+            .map(|((&reference, &pages), sequence)| ManifestLetter { sequence, reference, pages })
             .collect();
         Ok(Self {
+            count: total(letters.iter().map(|_| 1)),
+            pages: total(letters.iter().map(|letter| letter.pages)),
+            sha256: Some(digest(&typeset.pdf)),
+            pdf: Some(pdf.to_owned()),
+            letters,
+            ..Self::void(batch, created, campaign, step)
+        })
+    }
+
+    /// The manifest that closes a batch of which nothing leaves.
+    #[must_use]
+    pub fn void(batch: BatchId, created: Timestamp, campaign: &str, step: Step) -> Self {
+        Self {
             schema: SCHEMA,
             batch,
-            created,
             campaign: campaign.to_owned(),
-            letter_count: total(letters.iter().map(|_| 1)),
-            page_count: total(letters.iter().map(|letter| letter.pages)),
-            letters,
-            pdf_sha256: digest(&typeset.pdf),
-        })
+            step,
+            created,
+            count: 0,
+            pages: 0,
+            sha256: None,
+            pdf: None,
+            letters: Vec::new(),
+        }
+    }
+
+    /// Whether a message left in this batch.
+    #[must_use]
+    pub fn lists(&self, message: MessageId) -> bool {
+        self.letters.iter().any(|letter| letter.reference == message)
     }
 
     /// Checks the sums and that this is the PDF that was sealed.
@@ -115,16 +147,16 @@ impl PrintManifest {
     /// The first field that does not agree.
     pub fn verify(&self, pdf: &[u8]) -> Result<(), ManifestError> {
         for (field, said, counted) in [
-            ("letter_count", self.letter_count, total(self.letters.iter().map(|_| 1))),
-            ("page_count", self.page_count, total(self.letters.iter().map(|letter| letter.pages))),
+            ("count", self.count, total(self.letters.iter().map(|_| 1))),
+            ("pages", self.pages, total(self.letters.iter().map(|letter| letter.pages))),
         ] {
             if said != counted {
                 return Err(ManifestError::Total { field, said, counted });
             }
         }
-        let found = digest(pdf);
-        if found != self.pdf_sha256 {
-            return Err(ManifestError::Digest { expected: self.pdf_sha256.clone(), found });
+        let (expected, found) = (self.sha256.as_deref().unwrap_or_default(), digest(pdf));
+        if found != expected {
+            return Err(ManifestError::Digest { expected: expected.to_owned(), found });
         }
         Ok(())
     }
@@ -134,7 +166,9 @@ fn total(counts: impl Iterator<Item = u32>) -> u32 {
     counts.fold(0, u32::saturating_add)
 }
 
-fn digest(bytes: &[u8]) -> String {
+/// SHA-256, lower-case hexadecimal.
+#[must_use]
+pub fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -142,11 +176,16 @@ fn digest(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    fn seal(batch: BatchId, messages: &[MessageId], typeset: &TypesetBatch) -> Result<PrintManifest, ManifestError> {
+        let created = Timestamp::UNIX_EPOCH;
+        PrintManifest::seal(batch, created, "flu", Step::Invite, messages, typeset, "batches/flu/1.pdf")
+    }
+
     fn sealed() -> (PrintManifest, TypesetBatch) {
         let typeset = TypesetBatch { pdf: b"%PDF-".to_vec(), pages_per_letter: vec![1, 2] };
         let id = "5d0b1f0e-2f6a-4c11-9a1e-1b6e2f6a9c11";
         let messages = [id.parse().unwrap(), id.parse().unwrap()];
-        (PrintManifest::seal(id.parse().unwrap(), Timestamp::UNIX_EPOCH, "flu", &messages, &typeset).unwrap(), typeset)
+        (seal(id.parse().unwrap(), &messages, &typeset).unwrap(), typeset)
     }
 
     #[test]
@@ -154,23 +193,41 @@ mod tests {
         let (manifest, typeset) = sealed();
         let json = serde_json::to_string(&manifest).unwrap();
         assert_eq!(serde_json::from_str::<PrintManifest>(&json).unwrap(), manifest);
-        assert_eq!((manifest.letter_count, manifest.page_count), (2, 3));
+        assert_eq!((manifest.count, manifest.pages), (2, 3));
         assert_eq!(manifest.letters[1].sequence, 2);
         assert_eq!(manifest.verify(&typeset.pdf), Ok(()));
         assert!(matches!(manifest.verify(b"another"), Err(ManifestError::Digest { .. })));
     }
 
     #[test]
+    fn a_print_supplier_finds_the_fields_it_was_promised() {
+        let json = serde_json::to_value(sealed().0).unwrap();
+        let fields: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(
+            fields,
+            ["schema", "batch", "campaign", "step", "created", "count", "pages", "sha256", "pdf", "letters"]
+        );
+        let letter: Vec<&str> = json["letters"][0].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(letter, ["sequence", "reference", "pages"]);
+    }
+
+    #[test]
+    fn a_batch_of_which_nothing_leaves_has_no_pdf() {
+        let void = PrintManifest::void(sealed().0.batch, Timestamp::UNIX_EPOCH, "flu", Step::Invite);
+        let json = serde_json::to_value(&void).unwrap();
+        assert!(json.get("pdf").is_none() && json["count"] == 0);
+        assert_eq!(serde_json::from_value::<PrintManifest>(json).unwrap(), void);
+        assert!(void.verify(b"a pdf").is_err());
+    }
+
+    #[test]
     fn sums_that_do_not_agree_are_found() {
         let (mut manifest, typeset) = sealed();
-        manifest.page_count = 4;
-        assert_eq!(
-            manifest.verify(&typeset.pdf),
-            Err(ManifestError::Total { field: "page_count", said: 4, counted: 3 })
-        );
-        let messages = [manifest.letters[0].message];
+        manifest.pages = 4;
+        assert_eq!(manifest.verify(&typeset.pdf), Err(ManifestError::Total { field: "pages", said: 4, counted: 3 }));
+        let messages = [manifest.letters[0].reference];
         assert!(matches!(
-            PrintManifest::seal(manifest.batch, manifest.created, "flu", &messages, &typeset),
+            seal(manifest.batch, &messages, &typeset),
             Err(ManifestError::Count { letters: 2, messages: 1 })
         ));
     }

@@ -7,7 +7,7 @@ use ims_domain::campaign::{Step, WaveState};
 use ims_domain::contact::{Channel, Reason, is_reachable};
 use ims_domain::invitation::{Decision, Invitation, InvitationState, Message, MessageState};
 use ims_domain::person::Invite;
-use ims_domain::{MessageId, Person};
+use ims_domain::{BatchId, MessageId, Person};
 use ims_store::{AuditEntry, DueEntry, Store, StoreError, keys};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -92,30 +92,65 @@ async fn try_claim(
         state => return Ok(Claim::Done(state)),
     }
     let person = store.person(message.person).await?.ok_or_else(|| absent(format!("person of message {id}")))?;
-    let wave = store
-        .wave(&message.campaign, &message.wave)
-        .await?
-        .ok_or_else(|| absent(format!("wave '{}' of campaign '{}'", message.wave, message.campaign)))?;
-    match wave.state {
-        WaveState::Released => {}
-        WaveState::Paused | WaveState::Selecting | WaveState::Selected => return Ok(Claim::Paused),
-        WaveState::Stopped => {
-            withdraw(store, &message, &person, Reason::Held, today, wave.definition).await?;
-            return Ok(Claim::Withdrawn(Reason::Held));
+    match verdict(store, rules, &message, &person, today).await? {
+        Verdict::Send => {}
+        Verdict::Paused => return Ok(Claim::Paused),
+        Verdict::Withdraw(reason, definition) => {
+            withdraw(store, &message, &person, reason, today, definition).await?;
+            return Ok(Claim::Withdrawn(reason));
         }
     }
-    let rules = rules.get(store, &message.campaign, wave.definition).await?;
-    let decided = rules.decide(&person, message.dose, today)?;
-    let unreachable = !is_reachable(&person, message.channel, today);
-    if let Some(reason) = decided.reason.or(unreachable.then_some(Reason::NoContactRoute)) {
-        withdraw(store, &message, &person, reason, today, wave.definition).await?;
-        return Ok(Claim::Withdrawn(reason));
+    let claimed = commit(store, &message, &person, None, today, now, actor).await?;
+    Ok(Claim::Send(Box::new((claimed, person))))
+}
+
+/// What is to be done with a message that has not left.
+enum Verdict {
+    Send,
+    Paused,
+    /// For this reason, under this version of the campaign.
+    Withdraw(Reason, u32),
+}
+
+/// Decides anew on the live person and the state of the wave.
+async fn verdict(
+    store: &Store,
+    rules: &RulesCache,
+    message: &Message,
+    person: &Person,
+    today: Date,
+) -> Result<Verdict, DecisionError> {
+    let wave = store.wave(&message.campaign, &message.wave).await?.ok_or_else(|| DecisionError::Absent {
+        what: format!("wave '{}' of campaign '{}'", message.wave, message.campaign),
+    })?;
+    match wave.state {
+        WaveState::Released => {}
+        WaveState::Paused | WaveState::Selecting | WaveState::Selected => return Ok(Verdict::Paused),
+        WaveState::Stopped => return Ok(Verdict::Withdraw(Reason::Held, wave.definition)),
     }
+    let rules = rules.get(store, &message.campaign, wave.definition).await?;
+    let decided = rules.decide(person, message.dose, today)?;
+    let unreachable = !is_reachable(person, message.channel, today);
+    let reason = decided.reason.or(unreachable.then_some(Reason::NoContactRoute));
+    Ok(reason.map_or(Verdict::Send, |reason| Verdict::Withdraw(reason, wave.definition)))
+}
+
+/// Commits a claim under the versions of message and person and the wave's gate.
+async fn commit(
+    store: &Store,
+    message: &Message,
+    person: &Person,
+    batch: Option<BatchId>,
+    today: Date,
+    now: Timestamp,
+    actor: &str,
+) -> Result<Message, DecisionError> {
     let claimed = Message {
         state: MessageState::Sending,
         attempt: message.attempt + 1,
         claimed_at: Some(now),
         sent_on: Some(today),
+        batch,
         version: message.version + 1,
         ..message.clone()
     };
@@ -129,12 +164,69 @@ async fn try_claim(
     store
         .transaction()
         .move_message(&claimed, message.version)?
-        .check_person(&person)
+        .check_person(person)
         .check_released(&message.campaign, &message.wave, keys::shard(person.id))
         .audit(&audit)?
         .commit()
         .await?;
-    Ok(Claim::Send(Box::new((claimed, person))))
+    Ok(claimed)
+}
+
+/// Claims a letter for a print batch whose manifest is not sealed yet: re-decides on the live person, and holds the letter
+/// in `sending` with the batch on it.
+///
+/// A letter leaves when the batch's manifest is created, so one that an earlier worker already holds for the same batch is
+/// decided anew, without a fence. What no longer stands is withdrawn where it was queued; where it was held it stays held,
+/// because the earlier worker may yet create a manifest that lists it: only the sealed manifest tells.
+///
+/// `None` means that the letter is not for this batch: withdrawn, paused, held by another batch, or gone.
+///
+/// # Errors
+/// Where the store fails, or the message's campaign, wave or person is not there.
+pub async fn claim_letter(
+    store: &Store,
+    rules: &RulesCache,
+    id: MessageId,
+    batch: BatchId,
+    today: Date,
+    now: Timestamp,
+    actor: &str,
+) -> Result<Option<(Message, Person)>, DecisionError> {
+    let mut attempt = 0;
+    loop {
+        match try_claim_letter(store, rules, id, batch, today, now, actor).await {
+            Err(DecisionError::Store(error)) if error.is_condition() && attempt < ATTEMPTS => attempt += 1,
+            done => return done,
+        }
+    }
+}
+
+async fn try_claim_letter(
+    store: &Store,
+    rules: &RulesCache,
+    id: MessageId,
+    batch: BatchId,
+    today: Date,
+    now: Timestamp,
+    actor: &str,
+) -> Result<Option<(Message, Person)>, DecisionError> {
+    let absent = |what: String| DecisionError::Absent { what };
+    let message = store.message(id).await?.ok_or_else(|| absent(format!("message {id}")))?;
+    let held = message.state == MessageState::Sending && message.batch == Some(batch);
+    if !held && message.state != MessageState::Queued {
+        return Ok(None);
+    }
+    let person = store.person(message.person).await?.ok_or_else(|| absent(format!("person of message {id}")))?;
+    match verdict(store, rules, &message, &person, today).await? {
+        Verdict::Send => {}
+        Verdict::Withdraw(reason, definition) if !held => {
+            withdraw(store, &message, &person, reason, today, definition).await?;
+            return Ok(None);
+        }
+        Verdict::Paused | Verdict::Withdraw(..) => return Ok(None),
+    }
+    let claimed = commit(store, &message, &person, Some(batch), today, now, actor).await?;
+    Ok(Some((claimed, person)))
 }
 
 /// Withdraws a queued message: nothing of it left. The invitation ends with it, and where it was the invitation itself

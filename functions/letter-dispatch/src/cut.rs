@@ -1,0 +1,165 @@
+//! Cutting the letters that wait into batches, and taking up batches that were left behind.
+
+use std::collections::{BTreeMap, HashSet};
+
+use ims_domain::campaign::{Step, WaveState};
+use ims_domain::invitation::{Message, MessageState};
+use ims_domain::{BatchId, MessageId};
+use ims_messaging::{LetterJob, Queue};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::settle::{Faults, close, sealed, settle};
+use crate::{DispatchError, Dispatcher, Queued};
+
+/// Most letters in a batch: typeset and concluded well within the function's time-out.
+const MOST_LETTERS: usize = 250;
+
+/// A batch whose claims are older is left behind: its job no longer comes again. Closing it early would be safe, only
+/// wasteful.
+const LEFT_BEHIND: SignedDuration = SignedDuration::from_hours(1);
+
+/// Queues a job for each batch of letters that wait, in all campaigns.
+pub(crate) async fn cut(dispatcher: &Dispatcher) -> Result<Queued, DispatchError> {
+    let service = &dispatcher.service;
+    let mut queued = Queued::default();
+    for campaign in service.store.campaigns().await? {
+        let mut waiting = waiting(dispatcher, &campaign).await?;
+        if take_up(dispatcher, &campaign, &waiting, Timestamp::now()).await? {
+            waiting = self::waiting(dispatcher, &campaign).await?;
+        }
+        let held_back: HashSet<String> = service
+            .store
+            .waves(&campaign)
+            .await?
+            .into_iter()
+            .filter(|wave| !matches!(wave.state, WaveState::Released | WaveState::Stopped))
+            .map(|wave| wave.wave)
+            .collect();
+        let jobs = jobs(&campaign, &waiting, &held_back);
+        queued.batches += jobs.len();
+        queued.letters += jobs.iter().map(|job| job.messages.len()).sum::<usize>();
+        service.queues.send(Queue::LetterDispatch, &jobs).await?;
+    }
+    Ok(queued)
+}
+
+async fn waiting(dispatcher: &Dispatcher, campaign: &str) -> Result<Vec<Message>, DispatchError> {
+    let store = &dispatcher.service.store;
+    let pending = store.pending_letters(campaign).await?;
+    Ok(store.messages(pending.into_iter().map(|letter| letter.message)).await?)
+}
+
+/// The jobs for letters that are queued: oldest first, one step to a batch, letters of waves that are held back left out
+/// (those of stopped waves are not, because their claim withdraws them).
+fn jobs(campaign: &str, waiting: &[Message], held_back: &HashSet<String>) -> Vec<LetterJob> {
+    let mut by_step: BTreeMap<Step, Vec<&Message>> = BTreeMap::new();
+    for message in waiting {
+        if message.state == MessageState::Queued && !held_back.contains(&message.wave) {
+            by_step.entry(message.step).or_default().push(message);
+        }
+    }
+    let mut jobs = Vec::new();
+    for (step, mut letters) in by_step {
+        letters.sort_unstable_by_key(|message| (message.queued_on, message.id));
+        jobs.extend(letters.chunks(MOST_LETTERS).map(|block| LetterJob {
+            campaign: campaign.to_owned(),
+            step,
+            messages: block.iter().map(|message| message.id).collect(),
+        }));
+    }
+    jobs
+}
+
+/// Settles letters whose batch is sealed though their worker died, and closes batches whose job was lost. Tells whether
+/// there were any.
+async fn take_up(
+    dispatcher: &Dispatcher,
+    campaign: &str,
+    waiting: &[Message],
+    now: Timestamp,
+) -> Result<bool, DispatchError> {
+    let mut any = false;
+    for (batch, held) in held(waiting) {
+        let manifest = match sealed(dispatcher, campaign, batch).await? {
+            Some(manifest) => manifest,
+            None if now.duration_since(held.latest) < LEFT_BEHIND => continue,
+            None => {
+                tracing::warn!(%batch, letters = held.messages.len(), "closing a batch that was left behind");
+                close(dispatcher, campaign, held.step, batch, dispatcher.service.clock.now().await?).await?
+            }
+        };
+        settle(dispatcher, &manifest, &held.messages, &Faults::new()).await?;
+        any = true;
+    }
+    Ok(any)
+}
+
+/// Letters held for a batch.
+struct Held {
+    step: Step,
+    latest: Timestamp,
+    messages: Vec<MessageId>,
+}
+
+fn held(waiting: &[Message]) -> BTreeMap<BatchId, Held> {
+    let mut found: BTreeMap<BatchId, Held> = BTreeMap::new();
+    for message in waiting {
+        let (MessageState::Sending, Some(batch)) = (message.state, message.batch) else { continue };
+        let claimed = message.claimed_at.unwrap_or(Timestamp::UNIX_EPOCH);
+        let held =
+            found.entry(batch).or_insert_with(|| Held { step: message.step, latest: claimed, messages: Vec::new() });
+        held.latest = held.latest.max(claimed);
+        held.messages.push(message.id);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compose::tests::message;
+    use jiff::civil::date;
+    use uuid::Uuid;
+
+    fn letter(number: u128, step: Step, state: MessageState) -> Message {
+        Message { id: MessageId(Uuid::from_u128(number)), step, state, ..message() }
+    }
+
+    #[test]
+    fn letters_are_cut_by_step_oldest_first_and_at_most_250_to_a_batch() {
+        let mut waiting: Vec<Message> = (0..600).map(|n| letter(n, Step::Invite, MessageState::Queued)).collect();
+        waiting.push(letter(1000, Step::Reminder, MessageState::Queued));
+        waiting.push(letter(1001, Step::Invite, MessageState::Sending));
+        waiting[599].queued_on = date(2025, 10, 1);
+        waiting.reverse();
+        let cut = jobs("flu-2025", &waiting, &HashSet::new());
+        let sizes: Vec<(Step, usize)> = cut.iter().map(|job| (job.step, job.messages.len())).collect();
+        assert_eq!(sizes, [(Step::Invite, 250), (Step::Invite, 250), (Step::Invite, 100), (Step::Reminder, 1)]);
+        assert_eq!(cut[0].messages[0], MessageId(Uuid::from_u128(599)), "the oldest first");
+        assert_eq!(cut[0].messages[1], MessageId(Uuid::from_u128(0)));
+        waiting.sort_by_key(|message| message.id);
+        assert_eq!(jobs("flu-2025", &waiting, &HashSet::new()), cut, "the same letters give the same batches");
+    }
+
+    #[test]
+    fn letters_of_a_paused_wave_wait() {
+        let waiting = [letter(1, Step::Invite, MessageState::Queued)];
+        let held_back = HashSet::from([waiting[0].wave.clone()]);
+        assert_eq!(jobs("flu-2025", &waiting, &held_back), []);
+    }
+
+    #[test]
+    fn held_letters_are_found_by_their_batch_with_their_latest_claim() {
+        let batch = BatchId(Uuid::from_u128(9));
+        let claimed = |number, second| Message {
+            batch: Some(batch),
+            claimed_at: Some(Timestamp::from_second(second).unwrap()),
+            ..letter(number, Step::Invite, MessageState::Sending)
+        };
+        let waiting = [claimed(1, 10), claimed(2, 30), letter(3, Step::Invite, MessageState::Queued)];
+        let found = held(&waiting);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[&batch].latest, Timestamp::from_second(30).unwrap());
+        assert_eq!(found[&batch].messages.len(), 2);
+    }
+}
