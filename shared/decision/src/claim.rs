@@ -54,7 +54,11 @@ pub async fn claim(
     let mut attempt = 0;
     loop {
         match try_claim(store, rules, id, today, now, fence, actor).await {
-            Err(DecisionError::Store(error)) if error.is_condition() && attempt < ATTEMPTS => attempt += 1,
+            Err(DecisionError::Store(error)) if error.is_condition() && attempt < ATTEMPTS => {
+                // Somebody wrote the person or the message, or the wave's gate closed.
+                rules.forget_waves();
+                attempt += 1;
+            }
             done => return done,
         }
     }
@@ -120,9 +124,11 @@ async fn verdict(
     person: &Person,
     today: Date,
 ) -> Result<Verdict, DecisionError> {
-    let wave = store.wave(&message.campaign, &message.wave).await?.ok_or_else(|| DecisionError::Absent {
-        what: format!("wave '{}' of campaign '{}'", message.wave, message.campaign),
-    })?;
+    let mut wave = rules.wave(store, &message.campaign, &message.wave, false).await?;
+    if wave.state != WaveState::Released {
+        // Only "released" may be believed from memory: the gate is checked at the commit.
+        wave = rules.wave(store, &message.campaign, &message.wave, true).await?;
+    }
     match wave.state {
         WaveState::Released => {}
         WaveState::Paused | WaveState::Selecting | WaveState::Selected => return Ok(Verdict::Paused),
@@ -195,7 +201,11 @@ pub async fn claim_letter(
     let mut attempt = 0;
     loop {
         match try_claim_letter(store, rules, id, batch, today, now, actor).await {
-            Err(DecisionError::Store(error)) if error.is_condition() && attempt < ATTEMPTS => attempt += 1,
+            Err(DecisionError::Store(error)) if error.is_condition() && attempt < ATTEMPTS => {
+                // Somebody wrote the person or the message, or the wave's gate closed.
+                rules.forget_waves();
+                attempt += 1;
+            }
             done => return done,
         }
     }

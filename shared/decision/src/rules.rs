@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use ims_domain::campaign::ContactPlan;
+use ims_domain::campaign::{ContactPlan, Wave};
 use ims_domain::contact::{Channel, Reason, channel, suppression};
 use ims_domain::{Person, clock};
 use ims_eligibility::{Campaign, CompiledIteration, Status};
@@ -179,9 +180,20 @@ impl Rules {
     }
 }
 
-/// Rules by campaign and version, kept for the life of a process: a version never changes.
+/// How long a process may go on believing the state of a wave; every claim checks the gate in its transaction all the
+/// same.
+const WAVE_FRESH: Duration = Duration::from_secs(2);
+
+/// Waves by campaign and name, with the time they were read.
+type Waves = HashMap<(String, String), (Instant, Wave)>;
+
+/// Rules by campaign and version, kept for the life of a process, since a version never changes; and waves, kept for two
+/// seconds.
 #[derive(Default)]
-pub struct RulesCache(tokio::sync::Mutex<HashMap<(String, u32), Arc<Rules>>>);
+pub struct RulesCache {
+    rules: tokio::sync::Mutex<HashMap<(String, u32), Arc<Rules>>>,
+    waves: Mutex<Waves>,
+}
 
 impl RulesCache {
     /// A version of a campaign's rules.
@@ -189,12 +201,41 @@ impl RulesCache {
     /// # Errors
     /// As [`Rules::load`].
     pub async fn get(&self, store: &Store, campaign: &str, version: u32) -> Result<Arc<Rules>, DecisionError> {
-        let mut held = self.0.lock().await;
+        let mut held = self.rules.lock().await;
         if let Some(rules) = held.get(&(campaign.to_owned(), version)) {
             return Ok(rules.clone());
         }
         let rules = Arc::new(Rules::load(store, campaign, version).await?);
         held.insert((campaign.to_owned(), version), rules.clone());
         Ok(rules)
+    }
+
+    /// Forgets all waves, so that the next question reads them anew.
+    pub fn forget_waves(&self) {
+        if let Ok(mut waves) = self.waves.lock() {
+            waves.clear();
+        }
+    }
+
+    /// A wave, at most two seconds old; read anew where `anew`.
+    ///
+    /// # Errors
+    /// Where there is none, or the store fails.
+    pub async fn wave(&self, store: &Store, campaign: &str, wave: &str, anew: bool) -> Result<Wave, DecisionError> {
+        let key = (campaign.to_owned(), wave.to_owned());
+        if !anew
+            && let Ok(waves) = self.waves.lock()
+            && let Some((read, wave)) = waves.get(&key)
+            && read.elapsed() < WAVE_FRESH
+        {
+            return Ok(wave.clone());
+        }
+        let found = store.wave(campaign, wave).await?;
+        let found =
+            found.ok_or_else(|| DecisionError::Absent { what: format!("wave '{wave}' of campaign '{campaign}'") })?;
+        if let Ok(mut waves) = self.waves.lock() {
+            waves.insert(key, (Instant::now(), found.clone()));
+        }
+        Ok(found)
     }
 }

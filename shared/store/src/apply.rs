@@ -90,11 +90,7 @@ impl Store {
         changes: &[Change],
         actor: &Actor,
     ) -> Result<Vec<Outcome>, StoreError> {
-        let pointers = self.pointers(changes.iter().filter_map(immunisation_of)).await?;
-        let by_number = match number {
-            Some(number) => self.person_by_nhs_number(number).await?,
-            None => None,
-        };
+        let (by_number, pointers) = self.holders(number, changes.iter().filter_map(immunisation_of)).await?;
         let mut outcomes = vec![Outcome::NotFound; changes.len()];
         let mut groups: BTreeMap<Option<PersonId>, Vec<usize>> = BTreeMap::new();
         for (index, change) in changes.iter().enumerate() {
@@ -134,21 +130,25 @@ impl Store {
         })
     }
 
-    async fn pointers(
+    /// Who holds the number and the immunisations, read at once.
+    async fn holders(
         &self,
+        number: Option<NhsNumber>,
         ids: impl Iterator<Item = ImmunisationId>,
-    ) -> Result<HashMap<ImmunisationId, PersonId>, StoreError> {
+    ) -> Result<(Option<PersonId>, HashMap<ImmunisationId, PersonId>), StoreError> {
         let mut wanted: Vec<ImmunisationId> = ids.collect();
         wanted.sort_unstable();
         wanted.dedup();
-        let items = self.get_many(Table::Identity, wanted.iter().map(|id| keys::pointer(*id))).await?;
-        let mut found = HashMap::new();
-        for item in items {
+        let alias = number.map(keys::alias);
+        let all = alias.into_iter().chain(wanted.into_iter().map(keys::pointer));
+        let (mut by_number, mut by_id) = (None, HashMap::new());
+        for item in self.get_many(Table::Identity, all).await? {
             let pointing: Pointing = from_item(item)?;
-            if let Some(Ok(id)) = pointing.pk.strip_prefix("I#").map(str::parse) {
-                found.insert(id, pointing.person);
+            match pointing.pk.strip_prefix("I#").map(str::parse) {
+                Some(Ok(id)) => _ = by_id.insert(id, pointing.person),
+                _ => by_number = Some(pointing.person),
             }
         }
-        Ok(found)
+        Ok((by_number, by_id))
     }
 }

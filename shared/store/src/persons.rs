@@ -70,14 +70,14 @@ impl Store {
         let Some(person) = self.person(id).await? else { return Ok(None) };
         let mut record = Record::new(person);
         if with_events {
-            let pk = keys::person_pk(id);
-            for item in self.query(Table::Event, &pk, "IMM#").await? {
-                let event: Immunisation = from_item(item)?;
-                record.immunisations.insert(event.id, event);
-            }
-            for item in self.query(Table::Event, &pk, "BKG#").await? {
-                let event: Booking = from_item(item)?;
-                record.bookings.insert(event.reference.clone(), event);
+            for item in self.query_between(Table::Event, &keys::person_pk(id), "BKG#", "IMM$").await? {
+                if item.get("sk").and_then(|sk| sk.as_s().ok()).is_some_and(|sk| sk.starts_with("BKG#")) {
+                    let event: Booking = from_item(item)?;
+                    record.bookings.insert(event.reference.clone(), event);
+                } else {
+                    let event: Immunisation = from_item(item)?;
+                    record.immunisations.insert(event.id, event);
+                }
             }
         }
         Ok(Some(record))

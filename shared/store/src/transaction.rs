@@ -72,23 +72,41 @@ impl Store {
     /// # Errors
     /// Where the table cannot be read.
     pub async fn query(&self, table: Table, pk: &str, sk_prefix: &str) -> Result<Vec<Item>, StoreError> {
+        let values = vec![(":pk", pk), (":sk", sk_prefix)];
+        match sk_prefix {
+            "" => self.query_where(table, "pk = :pk", vec![(":pk", pk)]).await,
+            _ => self.query_where(table, "pk = :pk AND begins_with(sk, :sk)", values).await,
+        }
+    }
+
+    /// All items of a partition whose sort key lies between two texts, strongly consistent, in order.
+    ///
+    /// # Errors
+    /// Where the table cannot be read.
+    pub async fn query_between(&self, table: Table, pk: &str, from: &str, to: &str) -> Result<Vec<Item>, StoreError> {
+        let values = vec![(":pk", pk), (":from", from), (":to", to)];
+        self.query_where(table, "pk = :pk AND sk BETWEEN :from AND :to", values).await
+    }
+
+    async fn query_where(
+        &self,
+        table: Table,
+        condition: &str,
+        values: Vec<(&str, &str)>,
+    ) -> Result<Vec<Item>, StoreError> {
+        let values: Item =
+            values.into_iter().map(|(name, text)| (name.to_owned(), AttributeValue::S(text.to_owned()))).collect();
         let mut items = Vec::new();
         let mut start = None;
         loop {
-            let mut request = self
+            let request = self
                 .db
                 .query()
                 .table_name(self.tables.name(table))
                 .consistent_read(true)
-                .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
+                .key_condition_expression(condition)
+                .set_expression_attribute_values(Some(values.clone()))
                 .set_exclusive_start_key(start);
-            request = if sk_prefix.is_empty() {
-                request.key_condition_expression("pk = :pk")
-            } else {
-                request
-                    .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
-                    .expression_attribute_values(":sk", AttributeValue::S(sk_prefix.to_owned()))
-            };
             let page = request.send().await.map_err(StoreError::unavailable("Query"))?;
             items.extend(page.items.unwrap_or_default());
             start = page.last_evaluated_key;
