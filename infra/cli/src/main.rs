@@ -2,7 +2,10 @@
 
 mod campaign;
 mod eligibility;
+mod population;
+mod token;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -22,15 +25,28 @@ enum Command {
     Eligibility(eligibility::Args),
     /// Work with campaign definitions.
     Campaign(campaign::Args),
+    /// Print a signed token of the sandbox issuer.
+    Token(token::Args),
+    /// Make synthetic people.
+    Population(population::Args),
 }
 
 /// Exit status of a command that cannot do what it was asked: files that cannot be read, arguments that make no sense.
 const WRONG_USAGE: u8 = 2;
 
+/// The directory of the local stack and of what is made once: `.local` in the workspace, wherever this is run from.
+fn local_dir() -> PathBuf {
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    let root = manifest.ancestors().find(|dir| dir.join("Cargo.lock").is_file()).map(Path::to_owned);
+    root.unwrap_or(manifest).join(".local")
+}
+
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Eligibility(args) => eligibility::run(&args),
         Command::Campaign(args) => campaign::run(&args),
+        Command::Token(args) => token::run(&args),
+        Command::Population(args) => population::run(&args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("ims: {error:#}");

@@ -109,7 +109,8 @@ pub const VACCINATIONS: [&str; 34] = [
 ];
 
 pub(crate) const ODS_URI: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
-pub(crate) const UNIQUE_ID_URI: &str = "https://ims.example/synthetic/vaccinations";
+/// Naming system of the vaccination records' identifiers.
+pub const UNIQUE_ID_URI: &str = "https://ims.example/synthetic/vaccinations";
 pub(crate) const LEFT_ARM: (&str, &str) = ("368208006", "Left upper arm structure (body structure)");
 pub(crate) const INTRAMUSCULAR: (&str, &str) = ("78421000", "Intramuscular route (qualifier value)");
 

@@ -24,7 +24,7 @@ mod person;
 #[cfg(test)]
 mod tests;
 
-pub use columns::{BOOKINGS, COHORTS, DEMOGRAPHICS, VACCINATIONS};
+pub use columns::{BOOKINGS, COHORTS, DEMOGRAPHICS, UNIQUE_ID_URI, VACCINATIONS};
 pub use daily::{write_bookings, write_memberships, write_vaccinations};
 pub use england::EthnicGroup;
 pub use feeds::{FeedFile, FeedFiles, Phase, write_feeds};
