@@ -93,14 +93,6 @@ pub(super) fn calendar(campaigns: &[Campaign]) -> Vec<Agenda> {
         }
     }
     days.sort_by_key(|day| day.day);
-    let between: Vec<Date> = days
-        .windows(2)
-        .map(|pair| (pair[0].day, days_after(pair[0].day, 4u32), pair[1].day))
-        .filter(|(_, friday, next)| friday < next)
-        .map(|(_, friday, _)| friday)
-        .collect();
-    days.extend(between.into_iter().map(|day| Agenda { day, waves: Vec::new(), due: false, calls: false }));
-    days.sort_by_key(|day| day.day);
     if let Some(last) = days.last().map(|last| last.day) {
         days.push(Agenda { day: days_after(last, 14u32), waves: Vec::new(), due: false, calls: false });
     }
