@@ -1,1 +1,8 @@
-//! End-to-end and fault tests on the local stack.
+//! End-to-end and fault tests on the local stack that `IMS_STACK_DIR` names; without one they are skipped.
+
+pub mod draw;
+pub mod processes;
+pub mod rows;
+pub mod stack;
+
+pub use stack::{Stack, stack};

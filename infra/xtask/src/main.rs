@@ -62,6 +62,8 @@ enum Task {
         #[command(flatten)]
         place: Place,
     },
+    /// Extract England's areas and sites, near which the synthetic people live, into .local/geography
+    Geography,
     /// Run the benchmarks of tests/bench
     Bench {
         /// List the benchmarks
@@ -111,6 +113,9 @@ struct Up {
     /// Seconds after which the sandbox Notify refuses a token
     #[arg(long, default_value_t = 30)]
     token_window_seconds: u32,
+    /// Seconds for which the queues hide a message that was received
+    #[arg(long, default_value_t = 120)]
+    visibility_seconds: u32,
     #[command(flatten)]
     place: Place,
 }
@@ -125,6 +130,7 @@ impl Up {
             local_dir: self.place.dir(),
             send_fence_seconds: self.send_fence_seconds,
             token_window_seconds: self.token_window_seconds,
+            visibility_seconds: self.visibility_seconds,
         })
     }
 }
@@ -168,11 +174,19 @@ async fn run(task: Task) -> Result<ExitCode> {
             }
         }
         Task::Demo { people, seed, emulator, json, keep, place } => {
-            let stack = StackOptions { emulator, ports: ports(None, None, None)?, local_dir: place.dir(), ..StackOptions::default() };
+            let ports = match ports(None, None, None) {
+                Ok(ports) => ports,
+                Err(error) => {
+                    eprintln!("error: {error:#}");
+                    return Ok(WRONG_USAGE.into());
+                }
+            };
+            let stack = StackOptions { emulator, ports, local_dir: place.dir(), ..StackOptions::default() };
             if !demo::run(DemoArgs { people, seed, stack, json, keep }).await? {
                 return Ok(ExitCode::FAILURE);
             }
         }
+        Task::Geography => drop(demo::geography()?),
         Task::Bench { list: true, .. } => eprintln!("there are no benchmarks yet"),
         Task::Bench { names, .. } => bail!("there are no benchmarks yet (asked for: {})", names.join(", ")),
     }

@@ -90,6 +90,8 @@ pub struct StackOptions {
     pub send_fence_seconds: u32,
     /// Seconds after which the sandbox Notify refuses a request's token; the real one's is 30.
     pub token_window_seconds: u32,
+    /// Seconds for which a queue hides a message that was received: when the work of a process that died comes again.
+    pub visibility_seconds: u32,
 }
 
 impl Default for StackOptions {
@@ -102,6 +104,7 @@ impl Default for StackOptions {
             local_dir: default_local_dir(),
             send_fence_seconds: 90,
             token_window_seconds: 30,
+            visibility_seconds: 120,
         }
     }
 }
@@ -165,6 +168,7 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
         ("NotifyCallbackToken", NOTIFY_CALLBACK_TOKEN.to_owned()),
         ("TokenKey", token_key),
         ("SendFenceSeconds", options.send_fence_seconds.to_string()),
+        ("LocalVisibilitySeconds", options.visibility_seconds.to_string()),
         // The set clock calls the scheduled functions.
         ("ScheduleState", "DISABLED".to_owned()),
     ]);

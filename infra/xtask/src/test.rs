@@ -2,13 +2,30 @@
 
 use std::{
     io::{BufRead, BufReader},
+    net::{Ipv4Addr, TcpListener},
+    path::PathBuf,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
 
-use crate::{cargo, progress::step, python, stack::Emulator, workspace_root};
+use crate::{
+    cargo,
+    progress::step,
+    python,
+    stack::{self, Emulator, Ports, default_local_dir},
+    workspace_root,
+};
+
+/// Tests that need a local stack; nextest's words.
+const ON_A_STACK: &str = "package(ims-tests) - binary(guard)";
+/// Seconds of the end-to-end tests' stack: a process that dies and a message in doubt are looked at again soon.
+const FENCE_SECONDS: &str = "12";
+const TOKEN_WINDOW_SECONDS: &str = "4";
+const VISIBILITY_SECONDS: &str = "20";
+/// People of the demo that CI runs.
+const DEMO_PEOPLE: &str = "400";
 
 /// Which steps to run, and on what.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +77,8 @@ const STEPS: &[Step] = &[
     ("nextest", |_| nextest()),
     ("template", |_| template()),
     ("pytest", |_| pytest()),
+    ("e2e", e2e),
+    ("demo", demo),
 ];
 
 /// Names of the steps, in order.
@@ -181,6 +200,11 @@ fn pytest_counts(line: &str) -> Option<Counts> {
 }
 
 fn nextest() -> Result<Done> {
+    run_nextest(&format!("not ({ON_A_STACK})"), None)
+}
+
+/// Runs the workspace's tests that a filter names, one at a time where they share a stack.
+fn run_nextest(filter: &str, stack_dir: Option<&PathBuf>) -> Result<Done> {
     let there = cargo().args(["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
     if !there {
         step("installing cargo-nextest");
@@ -190,8 +214,89 @@ fn nextest() -> Result<Done> {
         }
     }
     let mut command = cargo();
-    command.args(["nextest", "run", "--locked", "--workspace", "--profile", "default", "--no-tests", "pass"]);
-    counted(command.args(["--color", "never"]), false, nextest_counts)
+    command.args(["nextest", "run", "--locked", "--workspace", "--profile", "default", "--color", "never"]);
+    command.args(["--no-tests", "pass", "-E", filter]);
+    match stack_dir {
+        Some(dir) => command.args(["--test-threads", "1", "--no-fail-fast"]).env("IMS_STACK_DIR", dir),
+        None => command.env_remove("IMS_STACK_DIR"),
+    };
+    counted(&mut command, false, nextest_counts)
+}
+
+/// A local stack of a step's own, taken down when the step ends, however it ends.
+struct OwnStack {
+    dir: PathBuf,
+    ports: Ports,
+}
+
+impl OwnStack {
+    /// Free ports and an empty place; what an interrupted run left there is stopped first.
+    fn new(name: &str) -> Result<Self> {
+        let dir = default_local_dir().join(name);
+        stack::down(&dir)?;
+        // Held together, so that the three differ.
+        let held: Vec<TcpListener> =
+            (0..3).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<std::io::Result<_>>()?;
+        let port = |place: usize| held[place].local_addr().map(|address| address.port());
+        let ports = Ports { aws: port(0)?, front_door: port(1)?, notify: port(2)? };
+        Ok(Self { dir, ports })
+    }
+
+    /// A task of this program on the stack.
+    fn task(&self, task: &str) -> Result<Command> {
+        let mut command = Command::new(std::env::current_exe().context("finding this program")?);
+        command
+            .arg(task)
+            .arg("--local-dir")
+            .arg(&self.dir)
+            .env("IMS_AWS_PORT", self.ports.aws.to_string())
+            .env("IMS_FRONT_DOOR_PORT", self.ports.front_door.to_string())
+            .env("IMS_NOTIFY_PORT", self.ports.notify.to_string());
+        Ok(command)
+    }
+}
+
+impl Drop for OwnStack {
+    fn drop(&mut self) {
+        if let Err(error) = stack::down(&self.dir) {
+            step(format!("the stack in {} did not go down: {error:#}", self.dir.display()));
+        }
+    }
+}
+
+fn emulator_name(emulator: Emulator) -> &'static str {
+    match emulator {
+        Emulator::MiniStack => "ministack",
+        Emulator::LocalStack => "localstack",
+    }
+}
+
+/// End-to-end and fault tests on a stack of their own.
+fn e2e(args: &TestArgs) -> Result<Done> {
+    let own = OwnStack::new("e2e")?;
+    let mut up = own.task("up")?;
+    up.args(["--emulator", emulator_name(args.emulator), "--send-fence-seconds", FENCE_SECONDS])
+        .args(["--token-window-seconds", TOKEN_WINDOW_SECONDS, "--visibility-seconds", VISIBILITY_SECONDS])
+        .stdout(Stdio::null());
+    if !up.status().context("setting the local stack up")?.success() {
+        bail!("the local stack does not come up; see above");
+    }
+    run_nextest(ON_A_STACK, Some(&own.dir))
+}
+
+/// A season with few people, judged by its own checks and then by other tools that read what it left.
+fn demo(args: &TestArgs) -> Result<Done> {
+    let own = OwnStack::new("ci-demo")?;
+    let mut play = own.task("demo")?;
+    play.args(["--people", DEMO_PEOPLE, "--emulator", emulator_name(args.emulator)]);
+    let status = play.status().context("running the demo")?;
+    if !status.success() {
+        return Ok(Done { outcome: Outcome::Failed(format!("the demo: {status}")), counts: None });
+    }
+    let mut command = Command::new(checks_python()?);
+    command.current_dir(workspace_root()).env("IMS_DEMO_DIR", own.dir.join("demo"));
+    command.args(["-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider", "tests/test_parquet.py"]);
+    counted(&mut command, true, pytest_counts)
 }
 
 fn checks_python() -> Result<std::path::PathBuf> {

@@ -125,11 +125,14 @@ impl<'a> Crowd<'a> {
             }
             for held in &person.appointments {
                 let campaign = self.campaigns.iter().position(|campaign| campaign.vaccine == held.vaccine);
-                let (Some(campaign), true) = (campaign, held.status == AppointmentStatus::Booked && held.at.date() > today) else {
+                let (Some(campaign), true) =
+                    (campaign, held.status == AppointmentStatus::Booked && held.at.date() > today)
+                else {
                     continue;
                 };
                 let from = self.campaigns[campaign].plan.count_doses_from;
-                let had = person.doses.iter().filter(|dose| dose.vaccine == held.vaccine && dose.at.date() >= from).count();
+                let had =
+                    person.doses.iter().filter(|dose| dose.vaccine == held.vaccine && dose.at.date() >= from).count();
                 let asked = Asked { person: index, campaign, dose: u8::try_from(had + 1).unwrap_or(u8::MAX) };
                 let kept = !stable_hash(&held.reference).is_multiple_of(14);
                 let happening = if kept { Happening::Keeps(held.clone()) } else { Happening::Misses(held.clone()) };
@@ -142,7 +145,9 @@ impl<'a> Crowd<'a> {
     /// Some over 65 who, between selection and release, are vaccinated or book, so that it comes by the API.
     pub(super) fn late_comers(&mut self, today: Date) -> Day {
         let mut day = Day::default();
-        let Some(campaign) = self.campaigns.iter().position(|campaign| campaign.vaccine == Vaccine::Flu) else { return day };
+        let Some(campaign) = self.campaigns.iter().position(|campaign| campaign.vaccine == Vaccine::Flu) else {
+            return day;
+        };
         for index in 0..self.settings.people {
             let books = match index % 90 {
                 11 => false,

@@ -6,7 +6,7 @@ mod oracle;
 mod outcome;
 mod recall;
 mod report;
-mod running;
+pub mod running;
 mod season;
 mod timeline;
 
@@ -105,7 +105,7 @@ pub async fn run(args: DemoArgs) -> Result<bool> {
     let local_dir = args.stack.local_dir.clone();
     let done = tokio::select! {
         done = play(&args) => done,
-        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+        interrupted = interrupted() => Err(interrupted),
     };
     if args.keep {
         step("the stack stays up; cargo xtask down stops it");
@@ -115,6 +115,17 @@ pub async fn run(args: DemoArgs) -> Result<bool> {
     let done = done?;
     down?;
     Ok(done)
+}
+
+/// Waits for a request to stop.
+async fn interrupted() -> anyhow::Error {
+    let Ok(mut terminated) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => anyhow::anyhow!("interrupted"),
+        _ = terminated.recv() => anyhow::anyhow!("terminated"),
+    }
 }
 
 async fn play(args: &DemoArgs) -> Result<bool> {

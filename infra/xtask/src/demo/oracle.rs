@@ -54,7 +54,8 @@ pub(super) fn run(folder: &Path) -> Result<Verdict> {
 impl Verdict {
     /// Duplicates and messages to ineligible people, in all campaigns.
     pub(super) fn counts(&self) -> Result<(u64, u64)> {
-        let count = |name: &str| self.result[name]["count"].as_u64().with_context(|| format!("the oracle has no {name}"));
+        let count =
+            |name: &str| self.result[name]["count"].as_u64().with_context(|| format!("the oracle has no {name}"));
         Ok((count("duplicates")?, count("sent_to_ineligible")?))
     }
 

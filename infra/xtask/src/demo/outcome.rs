@@ -12,7 +12,11 @@ use jiff::civil::Date;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{campaigns::Campaign, running::Running, season::{Left, reference_of}};
+use super::{
+    campaigns::Campaign,
+    running::Running,
+    season::{Left, reference_of},
+};
 
 /// Sums of people in a campaign, or over all; selected = sent + suppressed + failed + pending.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -66,7 +70,8 @@ impl Sums {
 
     /// Whether every selected person is accounted for.
     pub(super) fn add_up(&self) -> bool {
-        let parts = self.sent + self.suppressed.values().sum::<u64>() + self.failed.values().sum::<u64>() + self.pending;
+        let parts =
+            self.sent + self.suppressed.values().sum::<u64>() + self.failed.values().sum::<u64>() + self.pending;
         self.selected == parts
     }
 }
@@ -171,7 +176,8 @@ pub(super) fn figures(collected: &Collected, campaign: &Campaign, left: &Left, b
     let mut decided: BTreeMap<&str, u64> = BTreeMap::new();
     for row in decisions() {
         *decided.entry(&row.wave).or_insert(0) += 1;
-        let later = |held: &ContactRow| (row.on_date, row.dose, row.sequence) >= (held.on_date, held.dose, held.sequence);
+        let later =
+            |held: &ContactRow| (row.on_date, row.dose, row.sequence) >= (held.on_date, held.dose, held.sequence);
         if latest.get(row.person_id.as_str()).is_none_or(|held| later(held)) {
             latest.insert(&row.person_id, row);
         }

@@ -63,7 +63,8 @@ impl Report<'_> {
         if !self.verdict.equal {
             failures.push(format!("the oracle found {} differences", self.verdict.result["differences"]));
         }
-        for (name, count) in [("duplicates", total.duplicates), ("sent to ineligible people", total.sent_to_ineligible)] {
+        for (name, count) in [("duplicates", total.duplicates), ("sent to ineligible people", total.sent_to_ineligible)]
+        {
             if count > 0 {
                 failures.push(format!("{name}: {count}"));
             }
@@ -147,8 +148,12 @@ impl Report<'_> {
         let days = wave_days(self.left, &campaign.id);
         for (wave, on) in &days {
             writeln!(out, "{wave:<8} {on}")?;
-            let mut cohorts: Vec<(&String, &Funnel)> =
-                figures.funnel.iter().filter(|((of, _), _)| of == wave).map(|((_, cohort), line)| (cohort, line)).collect();
+            let mut cohorts: Vec<(&String, &Funnel)> = figures
+                .funnel
+                .iter()
+                .filter(|((of, _), _)| of == wave)
+                .map(|((_, cohort), line)| (cohort, line))
+                .collect();
             let places = campaign.compiled.cohort_places();
             cohorts.sort_by_key(|(cohort, _)| places.get(*cohort).copied().unwrap_or(u32::MAX));
             let mut whole = Funnel::default();

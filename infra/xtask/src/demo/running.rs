@@ -27,19 +27,25 @@ const SUPPLIER: &str = "EMIS";
 const QUEUES: [&str; 5] = ["record-ingest", "cohort-selection", "invitation-issue", "sms-dispatch", "letter-dispatch"];
 
 /// Clients of a running stack.
-pub(super) struct Running {
-    pub(super) endpoints: Endpoints,
-    store: Store,
+pub struct Running {
+    /// Where it is.
+    pub endpoints: Endpoints,
+    /// Its tables.
+    pub store: Store,
     s3: aws_sdk_s3::Client,
     sqs: aws_sdk_sqs::Client,
     lambda: aws_sdk_lambda::Client,
     http: reqwest::Client,
-    token: String,
+    /// Bearer token of a supplier.
+    pub token: String,
 }
 
 impl Running {
     /// Makes the clients.
-    pub(super) async fn connect(endpoints: &Endpoints) -> Result<Self> {
+    ///
+    /// # Errors
+    /// Where a table or the token issuer's key is not there.
+    pub async fn connect(endpoints: &Endpoints) -> Result<Self> {
         let config = endpoints.aws_config().await;
         let tables = Tables::from_lookup(|variable| {
             let name = variable.trim_start_matches("IMS_TABLE_").to_lowercase();
@@ -69,15 +75,21 @@ impl Running {
     }
 
     /// Sets the business clock. To be called only when nothing is under way.
-    pub(super) async fn set_day(&self, day: Date) -> Result<()> {
+    ///
+    /// # Errors
+    /// Where the stack does not answer, or refuses.
+    pub async fn set_day(&self, day: Date) -> Result<()> {
         self.store.set_clock(day.at(HOUR, 30, 0, 0).to_zoned(TimeZone::UTC)?.timestamp()).await?;
-        // A function believes the time that it last read for two seconds.
-        tokio::time::sleep(Duration::from_millis(2_100)).await;
+        // A function believes the time that it last read for half a second.
+        tokio::time::sleep(Duration::from_millis(600)).await;
         Ok(())
     }
 
     /// Invokes a function with a request and gives its answer.
-    pub(super) async fn invoke(&self, function: &str, request: &Value) -> Result<Value> {
+    ///
+    /// # Errors
+    /// Where the stack does not answer, or refuses.
+    pub async fn invoke(&self, function: &str, request: &Value) -> Result<Value> {
         let name = self.endpoints.functions.get(function).with_context(|| format!("the stack has no {function}"))?;
         let answer = self
             .lambda
@@ -97,7 +109,19 @@ impl Running {
     }
 
     /// Waits until every queue is empty and nothing is in flight.
-    pub(super) async fn drain(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// Where the queues do not empty, or work was given up.
+    pub async fn drain(&self) -> Result<()> {
+        self.quiet().await?;
+        self.no_dead_letters().await
+    }
+
+    /// Waits until every queue but the dead-letter queues is empty and nothing is in flight.
+    ///
+    /// # Errors
+    /// Where the queues do not empty.
+    pub async fn quiet(&self) -> Result<()> {
         let (mut quiet, mut last, mut changed, mut said) = (0, None, Instant::now(), Instant::now());
         loop {
             let mut waiting = Vec::new();
@@ -107,13 +131,16 @@ impl Running {
             let total: u64 = waiting.iter().map(|(_, count)| count).sum();
             quiet = if total == 0 { quiet + 1 } else { 0 };
             if quiet == 2 {
-                return self.no_dead_letters().await;
+                return Ok(());
             }
             if last.as_ref() != Some(&waiting) {
                 changed = Instant::now();
             }
-            let text: Vec<String> =
-                waiting.iter().filter(|(_, count)| *count > 0).map(|(queue, count)| format!("{queue} {count}")).collect();
+            let text: Vec<String> = waiting
+                .iter()
+                .filter(|(_, count)| *count > 0)
+                .map(|(queue, count)| format!("{queue} {count}"))
+                .collect();
             if changed.elapsed() > PATIENCE {
                 bail!("the queues do not empty: {}", text.join(", "));
             }
@@ -127,7 +154,10 @@ impl Running {
     }
 
     /// Messages in a queue, those in flight and delayed among them.
-    async fn depth(&self, queue: &str) -> Result<u64> {
+    ///
+    /// # Errors
+    /// Where there is no such queue.
+    pub async fn depth(&self, queue: &str) -> Result<u64> {
         use QueueAttributeName::{
             ApproximateNumberOfMessages, ApproximateNumberOfMessagesDelayed, ApproximateNumberOfMessagesNotVisible,
         };
@@ -152,7 +182,10 @@ impl Running {
     }
 
     /// Drops a feed file and waits until all its rows are answered.
-    pub(super) async fn drop_file(&self, path: &Path) -> Result<FeedFile> {
+    ///
+    /// # Errors
+    /// Where it is not processed.
+    pub async fn drop_file(&self, path: &Path) -> Result<FeedFile> {
         let name = path.file_name().and_then(|name| name.to_str()).context("a feed file without a name")?;
         let body = tokio::fs::read(path).await.with_context(|| format!("reading {}", path.display()))?;
         let size = body.len();
@@ -190,7 +223,10 @@ impl Running {
     }
 
     /// Posts a record to the API; the answer's status.
-    pub(super) async fn post(&self, resource: &str, body: &Value) -> Result<u16> {
+    ///
+    /// # Errors
+    /// Where the stack does not answer, or refuses.
+    pub async fn post(&self, resource: &str, body: &Value) -> Result<u16> {
         let url = format!("{}/{resource}", self.endpoints.api);
         let kind = if resource == "Immunization" { "application/fhir+json" } else { "application/json" };
         let mut in_doubt = false;
@@ -215,13 +251,16 @@ impl Running {
     }
 
     /// All that Notify accepted.
-    pub(super) async fn sent(&self) -> Result<Vec<Value>> {
+    ///
+    /// # Errors
+    /// Where the stack does not answer, or refuses.
+    pub async fn sent(&self) -> Result<Vec<Value>> {
         let url = format!("{}/_sent", self.endpoints.notify);
         Ok(self.http.get(&url).send().await?.json().await?)
     }
 
     /// Requests that the emulator answered so far, by service and operation; `None` where it does not count.
-    pub(super) async fn requests(&self) -> Option<Value> {
+    pub async fn requests(&self) -> Option<Value> {
         let answer = self.http.get(format!("{}/_ims/requests", self.endpoints.aws)).send().await.ok()?;
         answer.json().await.ok().filter(Value::is_object)
     }
@@ -230,14 +269,21 @@ impl Running {
         self.endpoints.buckets.get(role).map(String::as_str).with_context(|| format!("the stack has no bucket {role}"))
     }
 
-    async fn put(&self, role: &str, key: &str, body: Vec<u8>) -> Result<()> {
+    /// Writes an object.
+    ///
+    /// # Errors
+    /// Where the stack does not answer, or refuses.
+    pub async fn put(&self, role: &str, key: &str, body: Vec<u8>) -> Result<()> {
         let put = self.s3.put_object().bucket(self.bucket(role)?).key(key).body(body.into());
         put.send().await.with_context(|| format!("writing {key} to {role}"))?;
         Ok(())
     }
 
     /// Keys of a bucket.
-    pub(super) async fn keys(&self, role: &str) -> Result<Vec<String>> {
+    ///
+    /// # Errors
+    /// Where the stack does not answer, or refuses.
+    pub async fn keys(&self, role: &str) -> Result<Vec<String>> {
         let mut pages = self.s3.list_objects_v2().bucket(self.bucket(role)?).into_paginator().send();
         let mut keys = Vec::new();
         while let Some(page) = pages.next().await {
@@ -248,14 +294,20 @@ impl Running {
     }
 
     /// An object.
-    pub(super) async fn get(&self, role: &str, key: &str) -> Result<Vec<u8>> {
+    ///
+    /// # Errors
+    /// Where the stack does not answer, or refuses.
+    pub async fn get(&self, role: &str, key: &str) -> Result<Vec<u8>> {
         let get = self.s3.get_object().bucket(self.bucket(role)?).key(key).send();
         let object = get.await.with_context(|| format!("reading {key} from {role}"))?;
         Ok(object.body.collect().await.with_context(|| format!("reading {key} from {role}"))?.to_vec())
     }
 
     /// Bookings held, by programme, whatever their state.
-    pub(super) async fn bookings(&self) -> Result<std::collections::BTreeMap<String, u64>> {
+    ///
+    /// # Errors
+    /// Where the stack does not answer, or refuses.
+    pub async fn bookings(&self) -> Result<std::collections::BTreeMap<String, u64>> {
         let table = self.endpoints.tables.get("event").context("the stack has no table event")?;
         let db = aws_sdk_dynamodb::Client::new(&self.endpoints.aws_config().await);
         let prefix = aws_sdk_dynamodb::types::AttributeValue::S("BKG#".into());
@@ -276,7 +328,10 @@ impl Running {
     }
 
     /// Which snapshot is current.
-    pub(super) async fn manifest(&self) -> Result<String> {
+    ///
+    /// # Errors
+    /// Where the stack does not answer, or refuses.
+    pub async fn manifest(&self) -> Result<String> {
         Ok(self.store.manifest().await?.manifest)
     }
 }

@@ -92,7 +92,9 @@ impl<'a> Season<'a> {
     /// Runs it from the first wave to the last answer.
     pub(super) async fn run(&mut self, stages: &mut Stages) -> Result<Date> {
         let calendar = campaigns::calendar(self.campaigns);
-        let (Some(first), Some(last)) = (calendar.first(), calendar.last()) else { bail!("the campaigns have no waves") };
+        let (Some(first), Some(last)) = (calendar.first(), calendar.last()) else {
+            bail!("the campaigns have no waves")
+        };
         let last_day = last.day;
         self.first_day(first, stages).await?;
         for agenda in &calendar[1..] {
@@ -265,7 +267,8 @@ impl<'a> Season<'a> {
                 }
                 tokio::time::sleep(std::time::Duration::from_millis(150)).await;
             };
-            let count = |name: &str| found["wave"][name].as_u64().with_context(|| format!("{wave} has no {name}: {found}"));
+            let count =
+                |name: &str| found["wave"][name].as_u64().with_context(|| format!("{wave} has no {name}: {found}"));
             let counted = WaveCount {
                 campaign: campaign.clone(),
                 wave: wave.clone(),
@@ -409,7 +412,11 @@ impl<'a> Season<'a> {
         }
         step(format!("{day}: {found} people were written to ({})", sent.name()));
         if found < new.len() {
-            step(format!("  note: {} references belong to no {} of anyone in the snapshot", new.len() - found, sent.name()));
+            step(format!(
+                "  note: {} references belong to no {} of anyone in the snapshot",
+                new.len() - found,
+                sent.name()
+            ));
         }
         Ok(())
     }
