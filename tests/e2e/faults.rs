@@ -1,5 +1,7 @@
 //! One text a person and nobody missed, while processes die, messages come twice and Notify fails.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is not as expected")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{

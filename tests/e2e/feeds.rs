@@ -1,5 +1,7 @@
 //! Feed files, good and bad: what the acknowledgements say, word for word, and what is stored.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is not as expected")]
+
 use ims_domain::{ImmunisationId, NhsNumber};
 use ims_messaging::ChunkJob;
 use ims_store::{FeedFile, FeedFileState, Table, keys};
@@ -60,7 +62,7 @@ async fn files_that_cannot_be_taken_are_refused_as_a_whole() {
     let number = nhs_number(PEOPLE);
     let good = |id: &str| vec![vaccination(&[("NHS_NUMBER", &number), ("UNIQUE_ID", &format!("{}-{id}", stack.run))])];
     let text = |id: &str| String::from_utf8(vaccination_file(&good(id))).unwrap();
-    let cases: [(&str, String, String, FeedFileState, bool, Option<&str>); 6] = [
+    let cases = [
         (
             "columns in another order",
             name(&stack, 0),
