@@ -7,7 +7,7 @@ mod gate;
 mod http;
 
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
-use ims_domain::record::{Action, Change, ImmunisationContent, Outcome};
+use ims_domain::record::{Action, Change, Outcome};
 use ims_domain::{ImmunisationId, NhsNumber};
 use ims_fhir::operation_outcome::text;
 use ims_fhir::{Immunization, IssueCode, StoredError};
@@ -94,11 +94,7 @@ async fn create(
     let change = Change::Immunisation {
         action: Action::New,
         id,
-        content: Some(ImmunisationContent {
-            vaccine: immunization.vaccine(),
-            occurred_on: immunization.occurred_on(),
-            body: immunization.body().to_owned(),
-        }),
+        content: Some(immunization.content()),
         source: gate::source(supplier),
     };
     match service.store.apply(immunization.nhs_number(), &[change], actor).await?.first() {

@@ -1,7 +1,7 @@
 //! Rows of a chunk as changes, or as refusals.
 
 use csv::StringRecord;
-use ims_domain::record::{Action, Change, ImmunisationContent, Outcome, Source};
+use ims_domain::record::{Action, Change, Outcome, Source};
 use ims_domain::{ImmunisationId, NhsNumber, VaccineType};
 use ims_fhir::batch::{Operations, Row, RowAction};
 use ims_fhir::operation_outcome::text;
@@ -167,12 +167,7 @@ fn vaccination(
     Ok(match &action {
         RowAction::New(given) | RowAction::Update(given) => {
             let kind = if matches!(action, RowAction::New(_)) { Action::New } else { Action::Update };
-            let content = ImmunisationContent {
-                vaccine: given.vaccine(),
-                occurred_on: given.occurred_on(),
-                body: given.body().to_owned(),
-            };
-            prepared(given.nhs_number(), given.identifier(), kind, given.id(), Some(content))
+            prepared(given.nhs_number(), given.identifier(), kind, given.id(), Some(given.content()))
         }
         RowAction::Delete(delete) => {
             let number = values.first().and_then(|number| number.trim().parse().ok());

@@ -36,7 +36,8 @@ const WRONG_USAGE: u8 = 2;
 
 /// The directory of the local stack and of what is made once: `.local` in the workspace, wherever this is run from.
 fn local_dir() -> PathBuf {
-    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    let manifest =
+        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     let root = manifest.ancestors().find(|dir| dir.join("Cargo.lock").is_file()).map(Path::to_owned);
     root.unwrap_or(manifest).join(".local")
 }

@@ -7,12 +7,10 @@ use std::process::{Command as Process, ExitCode};
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use ims_domain::person::{Death, Demographics, Membership, States};
-use ims_domain::record::{Immunisation, Source};
+use ims_domain::record::{Immunisation, Patient, Source};
 use ims_domain::{ImmunisationId, NhsNumber, Person, PersonId, VaccineType, postcode};
 use ims_snapshot::{ContactRow, PersonRow, Row, VaccinationRow, write_parquet};
-use ims_testkit::population::{
-    self, AppointmentStatus, Geography, Settings, SyntheticPerson, UNIQUE_ID_URI, Vaccine,
-};
+use ims_testkit::population::{self, AppointmentStatus, Geography, Settings, SyntheticPerson, UNIQUE_ID_URI, Vaccine};
 use jiff::civil::{Date, date};
 use uuid::Uuid;
 
@@ -95,7 +93,8 @@ fn geography() -> anyhow::Result<Geography> {
     let folder = local_dir().join("geography");
     if !folder.join("sites.csv").is_file() {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let status = Process::new(cargo).args(["xtask", "geography"]).status().context("cannot run cargo xtask geography")?;
+        let status =
+            Process::new(cargo).args(["xtask", "geography"]).status().context("cannot run cargo xtask geography")?;
         if !status.success() {
             bail!("cargo xtask geography failed; see above");
         }
@@ -112,12 +111,8 @@ fn registrations(
     let first: NhsNumber = person.nhs_number.parse().with_context(|| format!("person {}", person.index))?;
     let mut known = registered(settings, geography, person, first, false)?;
     for label in &person.cohorts {
-        let membership = Membership {
-            member: true,
-            date: settings.business_date,
-            order: String::new(),
-            source: String::new(),
-        };
+        let membership =
+            Membership { member: true, date: settings.business_date, order: String::new(), source: String::new() };
         known.0.cohorts.insert((*label).to_owned(), membership);
     }
     for held in person.appointments.iter().filter(|held| held.status == AppointmentStatus::Booked) {
@@ -151,7 +146,8 @@ fn registered(
     second: bool,
 ) -> anyhow::Result<(Person, Vec<Immunisation>)> {
     // As random as the service's own ids, but the same on every run.
-    let id = PersonId(Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{} {} {second}", settings.seed, person.index).as_bytes()));
+    let id =
+        PersonId(Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{} {} {second}", settings.seed, person.index).as_bytes()));
     let home = person.address.lsoa.map(|place| &geography.lsoas[place]);
     let area = home.or((!person.restricted).then(|| &geography.lsoas[person.lsoa]));
     let text = |value: Option<&String>| value.cloned().unwrap_or_default();
@@ -208,6 +204,7 @@ fn registered(
             deleted: false,
             source: Source { supplier: supplier.to_owned(), file: String::new(), order: String::new(), row: 0 },
             accepted_rows: Vec::new(),
+            patient: Patient::default(),
         });
     }
     Ok((known, given))

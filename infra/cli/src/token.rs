@@ -77,7 +77,14 @@ mod tests {
         assert_eq!((supplier.iat, supplier.exp), (1_000, 1_300));
         let staff = claims(&parse("--staff ann --role planner").unwrap(), 0);
         assert_eq!((staff.sub.as_str(), staff.supplier, staff.role.as_deref()), ("ann", None, Some("planner")));
-        for wrong in ["", "--staff ann", "--role planner", "--supplier A --staff b --role c", "--supplier A --role c", "--supplier A --ttl 0"] {
+        for wrong in [
+            "",
+            "--staff ann",
+            "--role planner",
+            "--supplier A --staff b --role c",
+            "--supplier A --role c",
+            "--supplier A --ttl 0",
+        ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::person::{Demographics, Membership, States};
+use crate::person::{Demographics, Gender, Membership, States};
 use crate::{ImmunisationId, Person, PersonId, VaccineType};
 
 /// Where a change came from.
@@ -54,6 +54,25 @@ pub struct Immunisation {
     /// Rows of that file that were accepted, so that a chunk applied twice answers as it did at first.
     #[serde(default)]
     pub accepted_rows: Vec<u64>,
+    /// Whom the record describes.
+    #[serde(default)]
+    pub patient: Patient,
+}
+
+/// Whom an immunisation record describes: all that is known of someone until the demographics feed names them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(default)]
+pub struct Patient {
+    /// Given name.
+    pub given_name: String,
+    /// Family name.
+    pub family_name: String,
+    /// Date of birth.
+    pub date_of_birth: Option<Date>,
+    /// Sex.
+    pub gender: Gender,
+    /// Postcode.
+    pub postcode: String,
 }
 
 /// Status of an appointment.
@@ -138,6 +157,8 @@ pub struct ImmunisationContent {
     pub occurred_on: Date,
     /// The FHIR resource.
     pub body: String,
+    /// Whom it describes.
+    pub patient: Patient,
 }
 
 /// What became of a change.
@@ -265,6 +286,7 @@ impl Record {
                 deleted: false,
                 source: source.clone(),
                 accepted_rows,
+                patient: content.patient.clone(),
             },
             _ => return Outcome::NotFound,
         };
@@ -272,8 +294,21 @@ impl Record {
         Outcome::Applied
     }
 
-    /// Recomputes the summary that rules read from the events.
+    /// Recomputes the summary that rules read from the events, and, until the demographics feed names the person, who
+    /// they are from the latest record.
     fn recompute(&mut self) {
+        if self.person.demographics.serial == 0 {
+            let live = self.immunisations.values().filter(|given| !given.deleted);
+            if let Some(latest) = live.max_by_key(|given| (given.occurred_on, given.id)) {
+                let patient = &latest.patient;
+                let known = &mut self.person.demographics;
+                known.given_name.clone_from(&patient.given_name);
+                known.family_name.clone_from(&patient.family_name);
+                known.date_of_birth = patient.date_of_birth;
+                known.gender = patient.gender;
+                known.postcode.clone_from(&patient.postcode);
+            }
+        }
         for summary in self.person.programmes.values_mut() {
             summary.doses.clear();
             summary.booked = None;
@@ -319,6 +354,7 @@ mod tests {
                 vaccine: "FLU".parse().unwrap(),
                 occurred_on: date(2025, 10, day),
                 body: format!("{name}-{day}"),
+                patient: Patient { date_of_birth: Some(date(1950, 1, day)), ..Patient::default() },
             }),
             source: from,
         }
@@ -340,6 +376,18 @@ mod tests {
         assert_eq!(record.apply(&dose(Action::New, "a", 3, api())), Outcome::Applied);
         assert_eq!(record.immunisations[&ImmunisationId::of("s", "a")].version, 3);
         assert_eq!(record.person.programme("FLU".parse().unwrap()).doses, [date(2025, 10, 3)]);
+    }
+
+    #[test]
+    fn a_record_tells_who_someone_is_until_the_demographics_feed_does() {
+        let mut record = Record::new(person());
+        record.apply(&dose(Action::New, "b", 2, api()));
+        record.apply(&dose(Action::New, "a", 1, api()));
+        assert_eq!(record.person.demographics.date_of_birth, Some(date(1950, 1, 2)));
+        let named = Demographics { serial: 1, date_of_birth: Some(date(1951, 5, 5)), ..Demographics::default() };
+        record.apply(&Change::Demographics(Box::new((named, States::default()))));
+        record.apply(&dose(Action::New, "c", 3, api()));
+        assert_eq!(record.person.demographics.date_of_birth, Some(date(1951, 5, 5)));
     }
 
     #[test]

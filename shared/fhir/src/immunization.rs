@@ -1,6 +1,8 @@
 //! The Immunization resource, accepted and read.
 
 use ims_domain::person::Gender;
+use ims_domain::postcode;
+use ims_domain::record::{ImmunisationContent, Patient};
 use ims_domain::{ImmunisationId, NhsNumber, VaccineType};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -221,6 +223,24 @@ impl Immunization {
     #[must_use]
     pub fn performer(&self) -> Option<&str> {
         self.performer.as_deref()
+    }
+
+    /// What the record says, as a person's timeline keeps it.
+    #[must_use]
+    pub fn content(&self) -> ImmunisationContent {
+        let patient = Patient {
+            given_name: self.given_name().to_owned(),
+            family_name: self.family_name().to_owned(),
+            date_of_birth: Some(self.birth_date()),
+            gender: self.gender(),
+            postcode: postcode::normalise(self.postcode()),
+        };
+        ImmunisationContent {
+            vaccine: self.vaccine(),
+            occurred_on: self.occurred_on(),
+            body: self.body().to_owned(),
+            patient,
+        }
     }
 
     /// The resource as it is stored: as sent, compact, without `id` and `meta`.

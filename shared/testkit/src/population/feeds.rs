@@ -72,7 +72,12 @@ pub(super) struct Out {
 }
 
 impl Out {
-    pub(super) fn create(path: PathBuf, feed: &'static str, header: &[&str], delimiter: u8) -> Result<Self, PopulationError> {
+    pub(super) fn create(
+        path: PathBuf,
+        feed: &'static str,
+        header: &[&str],
+        delimiter: u8,
+    ) -> Result<Self, PopulationError> {
         let terminator = if delimiter == b',' { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') };
         let mut writer = csv::WriterBuilder::new()
             .delimiter(delimiter)
