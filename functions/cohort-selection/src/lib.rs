@@ -116,3 +116,21 @@ pub fn candidates(
     found.sort_unstable();
     Ok((eligible, found))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_fixture_is_a_part_of_a_wave() {
+        let event = serde_json::from_str(include_str!("../fixtures/part-jobs.json")).unwrap();
+        let mut seen = Vec::new();
+        let answer = handle_each(event, |job: PartJob| {
+            seen.push((job.campaign, job.wave, job.part));
+            async { Ok::<(), std::io::Error>(()) }
+        })
+        .await;
+        assert!(answer.batch_item_failures.is_empty());
+        assert_eq!(seen, [("flu-2025".to_owned(), "w1".to_owned(), 0)]);
+    }
+}
