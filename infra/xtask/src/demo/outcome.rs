@@ -7,16 +7,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use ims_contact::manifest::PrintManifest;
 use ims_snapshot::{ContactRow, Manifest, PersonRow, Row, VaccinationRow, read_parquet};
 use jiff::civil::Date;
 use serde::Serialize;
-use serde_json::Value;
 
-use super::{
-    campaigns::Campaign,
-    running::Running,
-    season::{Left, reference_of},
-};
+use super::{campaigns::Campaign, running::Running, season::Left};
 
 /// Sums of people in a campaign, or over all; selected = sent + suppressed + failed + pending.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -122,11 +118,9 @@ pub(super) async fn collect(running: &Running, folder: &Path) -> Result<Collecte
     fs::create_dir_all(&manifests)?;
     for key in running.keys("print").await?.iter().filter(|key| key.ends_with(".json")) {
         let bytes = running.get("print", key).await?;
-        let manifest: Value = serde_json::from_slice(&bytes).with_context(|| format!("reading {key}"))?;
-        if let Some(letters) = manifest["letters"].as_array() {
-            left.extend(letters.iter().filter_map(|letter| reference_of(letter).map(str::to_owned)));
-            fs::write(manifests.join(key.replace('/', "-")), bytes)?;
-        }
+        let manifest: PrintManifest = serde_json::from_slice(&bytes).with_context(|| format!("reading {key}"))?;
+        left.extend(manifest.letters.iter().map(|letter| letter.reference.to_string()));
+        fs::write(manifests.join(key.replace('/', "-")), bytes)?;
     }
     for key in running.keys("exports").await? {
         let path = folder.join("exports").join(&key);

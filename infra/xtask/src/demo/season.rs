@@ -2,12 +2,12 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    fs,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail};
 use futures::{StreamExt, stream};
+use ims_contact::manifest::PrintManifest;
 use ims_domain::{MessageId, PersonId, campaign::Step, contact::Channel};
 use ims_eligibility::Status;
 use ims_snapshot::{Manifest, PersonRow, Row, read_parquet};
@@ -358,30 +358,20 @@ impl<'a> Season<'a> {
         for sent in self.running.sent().await? {
             new.extend(sent["reference"].as_str().and_then(|text| text.parse::<MessageId>().ok()));
         }
-        for (key, manifest) in self.new_manifests().await? {
-            let letters = manifest["letters"].as_array().with_context(|| format!("{key} has no letters"))?;
-            for letter in letters {
-                new.extend(reference_of(letter).and_then(|text| text.parse::<MessageId>().ok()));
-            }
+        for manifest in self.new_manifests().await? {
+            new.extend(manifest.letters.iter().map(|letter| letter.reference));
         }
         new.retain(|reference| self.references.insert(*reference));
         Ok(new)
     }
 
-    /// Manifests of batches sealed since the last time; each is kept in the run's folder.
-    async fn new_manifests(&mut self) -> Result<BTreeMap<String, Value>> {
-        let mut found = BTreeMap::new();
+    /// Manifests of batches sealed since the last time.
+    async fn new_manifests(&mut self) -> Result<Vec<PrintManifest>> {
+        let mut found = Vec::new();
         for key in self.running.keys("print").await? {
-            if !key.ends_with(".json") || !self.manifests.insert(key.clone()) {
-                continue;
-            }
-            let bytes = self.running.get("print", &key).await?;
-            let manifest: Value = serde_json::from_slice(&bytes).with_context(|| format!("reading {key}"))?;
-            if manifest["letters"].is_array() {
-                let path = self.folder.join("manifests").join(key.replace('/', "-"));
-                fs::create_dir_all(self.folder.join("manifests"))?;
-                fs::write(path, &bytes)?;
-                found.insert(key, manifest);
+            if key.ends_with(".json") && self.manifests.insert(key.clone()) {
+                let bytes = self.running.get("print", &key).await?;
+                found.push(serde_json::from_slice(&bytes).with_context(|| format!("reading {key}"))?);
             }
         }
         Ok(found)
@@ -474,9 +464,4 @@ impl<'a> Season<'a> {
         }
         self.tell(day, told).await
     }
-}
-
-/// The reference of a letter in a print manifest.
-pub(super) fn reference_of(letter: &Value) -> Option<&str> {
-    letter.get("reference").or_else(|| letter.get("message")).and_then(Value::as_str)
 }
