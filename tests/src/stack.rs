@@ -49,7 +49,7 @@ pub async fn stack() -> Result<Option<Stack>> {
         sqs: aws_sdk_sqs::Client::new(&config),
         db: aws_sdk_dynamodb::Client::new(&config),
         http: reqwest::Client::builder().no_proxy().pool_idle_timeout(Duration::from_secs(1)).build()?,
-        run: SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),
+        run: u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() / 100)?,
         dir,
         running,
     }))
@@ -59,7 +59,8 @@ impl Stack {
     /// The time stamp of a file name, another for each place and each run.
     #[must_use]
     pub fn stamp(&self, place: u64) -> String {
-        let seconds = i64::try_from((self.run + place) % 20_000_000).unwrap_or_default();
+        // A block of seconds for each run, so that files of runs that follow at once do not share a name.
+        let seconds = i64::try_from((self.run * 64 + place) % 20_000_000).unwrap_or_default();
         let at = date(2025, 1, 1).at(0, 0, 0, 0).saturating_add(jiff::Span::new().seconds(seconds));
         at.strftime("%Y%m%dT%H%M%S00").to_string()
     }
