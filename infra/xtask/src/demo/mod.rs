@@ -219,7 +219,7 @@ pub async fn load_people(endpoints: &Endpoints, people: u64, seed: u64, local_di
     let running = Running::connect(endpoints).await?;
     running.set_day(FIRST_DAY).await?;
     let files = population::write_feeds(&settings, &geography, &local_dir.join("feeds"), Phase::Initial)?;
-    for file in &files.files {
+    for file in files.files.iter().filter(|file| file.rows > 0) {
         let taken = running.drop_file(&file.path).await?;
         step(format!("{}: {} rows accepted, {} refused", taken.name, taken.accepted, taken.rejected));
     }

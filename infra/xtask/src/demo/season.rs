@@ -164,28 +164,48 @@ impl<'a> Season<'a> {
 
     async fn drop_feeds(&mut self, day: Date, phase: Phase) -> Result<()> {
         let files = population::write_feeds(&self.settings, self.geography, &self.feeds(), phase)?;
-        for file in files.files {
-            self.drop_file(day, &file).await?;
+        // Few people may leave a file without rows, which would be refused.
+        let files: Vec<FeedFile> = files.files.into_iter().filter(|file| file.rows > 0).collect();
+        match phase {
+            // Large files write to the same people, and would only get in each other's way.
+            Phase::Initial => {
+                for file in files {
+                    self.drop_files(day, vec![file]).await?;
+                }
+                Ok(())
+            }
+            Phase::Late => self.drop_files(day, files).await,
         }
-        Ok(())
     }
 
     fn feeds(&self) -> PathBuf {
         self.folder.join("feeds")
     }
 
-    async fn drop_file(&mut self, day: Date, file: &FeedFile) -> Result<()> {
+    /// Drops files at once and waits for all; what they say does not depend on their order.
+    async fn drop_files(&mut self, day: Date, files: Vec<FeedFile>) -> Result<()> {
+        let running = self.running;
         let begun = std::time::Instant::now();
-        let taken = self.running.drop_file(&file.path).await?;
-        let rate = file.rows as f64 / begun.elapsed().as_secs_f64().max(0.001);
-        let name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        step(format!("  {name}: {} rows accepted, {} refused ({rate:.0} rows/s)", taken.accepted, taken.rejected));
-        if (taken.accepted, taken.rejected) != (file.accepted, file.rejected + file.repeated) {
-            step(format!("  note: expected {} accepted, {} refused", file.accepted, file.rejected + file.repeated));
+        let waits = files.into_iter().map(|file| async move {
+            let taken = running.drop_file(&file.path).await?;
+            anyhow::Ok((file, taken))
+        });
+        let mut done = waits.collect::<stream::FuturesUnordered<_>>();
+        while let Some(answered) = done.next().await {
+            let (file, taken) = answered?;
+            let rate = file.rows as f64 / begun.elapsed().as_secs_f64().max(0.001);
+            step(format!(
+                "  {}: {} rows accepted, {} refused ({rate:.0} rows/s)",
+                taken.name, taken.accepted, taken.rejected
+            ));
+            if (taken.accepted, taken.rejected) != (file.accepted, file.rejected + file.repeated) {
+                step(format!("  note: expected {} accepted, {} refused", file.accepted, file.rejected + file.repeated));
+            }
+            self.left.records_accepted += taken.accepted;
+            self.left.records_rejected += taken.rejected;
+            self.timeline.file(day, &file.path)?;
         }
-        self.left.records_accepted += taken.accepted;
-        self.left.records_rejected += taken.rejected;
-        self.timeline.file(day, &file.path)
+        Ok(())
     }
 
     /// Posts a day's records and drops its files.
@@ -227,10 +247,7 @@ impl<'a> Season<'a> {
         if !told.wishes.is_empty() {
             files.push(population::write_memberships(&folder, at(15), &told.wishes)?);
         }
-        for file in &files {
-            self.drop_file(day, file).await?;
-        }
-        Ok(())
+        self.drop_files(day, files).await
     }
 
     // Waves -----------------------------------------------------------------------------------------------------
