@@ -215,9 +215,9 @@ fn run_nextest(filter: &str, stack_dir: Option<&PathBuf>) -> Result<Done> {
     }
     let mut command = cargo();
     command.args(["nextest", "run", "--locked", "--workspace", "--profile", "default", "--color", "never"]);
-    command.args(["--no-tests", "pass", "-E", filter]);
+    command.args(["--no-fail-fast", "--no-tests", "pass", "-E", filter]);
     match stack_dir {
-        Some(dir) => command.args(["--test-threads", "1", "--no-fail-fast"]).env("IMS_STACK_DIR", dir),
+        Some(dir) => command.args(["--test-threads", "1"]).env("IMS_STACK_DIR", dir),
         None => command.env_remove("IMS_STACK_DIR"),
     };
     counted(&mut command, false, nextest_counts)
