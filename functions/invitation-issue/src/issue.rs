@@ -6,7 +6,8 @@ use ims_domain::contact::Channel;
 use ims_domain::invitation::{Decision, Invitation, InvitationState, Message, MessageState};
 use ims_domain::person::Invite;
 use ims_domain::{MessageId, Person, PersonId};
-use ims_store::{DueEntry, Store, Transaction, keys};
+use ims_store::{AuditEntry, DueEntry, Store, Transaction, keys};
+use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::IssueError;
@@ -64,7 +65,14 @@ impl Desk<'_> {
             .transaction()
             .check_released(campaign, &self.wave.wave, keys::shard(id))
             .write_person(&self.noted(&person, dose, decided.channel.is_some()), person.version)?
-            .write_invitation(&invitation, held_version)?;
+            .write_invitation(&invitation, held_version)?
+            .audit(&AuditEntry {
+                at: Timestamp::now(),
+                actor: "invitation-issue".to_owned(),
+                operation: "decide".to_owned(),
+                purpose: format!("{campaign}/{} dose {dose}", self.wave.wave),
+                person: id,
+            })?;
         if let Some((_, due)) = invitation.next_step {
             transaction = transaction.enter_due(&DueEntry { person: id, campaign: campaign.clone(), dose, due })?;
         }
