@@ -32,6 +32,7 @@ fn wave(name: &str, cohorts: &[&str]) -> Wave {
         eligible: 0,
         candidates: 0,
         claims: 0,
+        claims_sent: false,
     }
 }
 

@@ -207,6 +207,7 @@ async fn plan(service: &Service, which: &Which) -> Result<Wave, PlanningError> {
         eligible: 0,
         candidates: 0,
         claims: 0,
+        claims_sent: false,
     };
     let wave = match service.store.create_wave(&wave).await {
         Err(error) if error.is_condition() => self::wave(service, which).await?,
@@ -260,7 +261,7 @@ async fn turn(
     if held.state != from {
         return Err(refused());
     }
-    let moved = Wave { state: to, ..held };
+    let moved = Wave { state: to, claims_sent: false, ..held };
     match service.store.move_wave(&moved, from).await {
         Err(error) if error.is_condition() => Err(refused()),
         done => Ok(done.map(|()| moved)?),
@@ -291,7 +292,7 @@ async fn tick(service: &Service) -> Result<Value, PlanningError> {
                 None => plan(service, &which).await?,
                 Some(_) => progress(service, &which).await?,
             };
-            let wave = if wave.state == WaveState::Selected { release::release(service, &which).await? } else { wave };
+            let wave = if release::is_owed(&wave) { release::release(service, &which).await? } else { wave };
             done.push(json!({"campaign": which.campaign, "wave": which.wave, "state": wave.state}));
         }
     }
@@ -301,6 +302,34 @@ async fn tick(service: &Service) -> Result<Value, PlanningError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_schedule_releases_what_is_selected_and_finishes_what_a_crash_left() {
+        let wave = |state, claims_sent| Wave {
+            campaign: "flu-2025".into(),
+            wave: "w1".into(),
+            state,
+            selected_on: Date::constant(2025, 10, 6),
+            manifest: "m".into(),
+            definition: 1,
+            cohorts: vec![],
+            parts: 1,
+            eligible: 0,
+            candidates: 0,
+            claims: 0,
+            claims_sent,
+        };
+        for (state, claims_sent, owed) in [
+            (WaveState::Selecting, false, false),
+            (WaveState::Selected, false, true),
+            (WaveState::Released, false, true),
+            (WaveState::Released, true, false),
+            (WaveState::Paused, false, false),
+            (WaveState::Stopped, false, false),
+        ] {
+            assert_eq!(release::is_owed(&wave(state, claims_sent)), owed, "{state:?} {claims_sent}");
+        }
+    }
 
     #[test]
     fn every_request_in_the_fixtures_is_understood() {

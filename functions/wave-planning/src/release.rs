@@ -37,17 +37,33 @@ pub(crate) async fn release(service: &Service, which: &Which) -> Result<Wave, Pl
             });
         }
     };
-    service.queues.send(Queue::InvitationIssue, &claims).await?;
-    Ok(wave)
+    send(service, wave, &claims).await
+}
+
+/// Whether the schedule has to release a wave: it is selected, or a crash came between its gate and its claims.
+pub(crate) fn is_owed(wave: &Wave) -> bool {
+    wave.state == WaveState::Selected || (wave.state == WaveState::Released && !wave.claims_sent)
+}
+
+/// Sends the claims of a released wave, looks for due steps from its first day on, and notes that it is done. Whatever
+/// dies before the note is sent again by the schedule.
+async fn send(service: &Service, wave: Wave, claims: &[IssueJob]) -> Result<Wave, PlanningError> {
+    service.store.look_for_due_from(&wave.campaign, wave.selected_on).await?;
+    service.queues.send(Queue::InvitationIssue, claims).await?;
+    let sent = Wave { claims_sent: true, ..wave };
+    match service.store.move_wave(&sent, WaveState::Released).await {
+        // Paused or stopped meanwhile: that state stands.
+        Err(error) if error.is_condition() => Ok(sent),
+        noted => Ok(noted.map(|()| sent)?),
+    }
 }
 
 /// Lets a paused wave go on: the claims go out again, for whoever was not decided on, and due steps are looked for from
 /// the wave's first day.
 pub(crate) async fn resume(service: &Service, which: &Which) -> Result<Wave, PlanningError> {
     let wave = crate::turn(service, which, WaveState::Paused, WaveState::Released, "resumed").await?;
-    service.store.note_due_taken(&which.campaign, wave.selected_on).await?;
-    service.queues.send(Queue::InvitationIssue, &cut(service, &wave).await?).await?;
-    Ok(wave)
+    let claims = cut(service, &wave).await?;
+    send(service, wave, &claims).await
 }
 
 /// A wave outside the campaign's approved numbers is not released. A maximum of 0 sets no bounds.

@@ -185,6 +185,9 @@ pub struct Wave {
     /// Claims that the release cut.
     #[serde(default)]
     pub claims: u32,
+    /// Whether all claims of the last release or resumption reached the queue; until then the schedule sends them again.
+    #[serde(default)]
+    pub claims_sent: bool,
 }
 
 #[cfg(test)]

@@ -68,6 +68,17 @@ impl Store {
         Ok(item.map(from_item::<DueProgress>).transpose()?.map(|progress| progress.up_to))
     }
 
+    /// Has due steps of a campaign looked for again from a day on, where they were taken up beyond it.
+    ///
+    /// # Errors
+    /// Where the table cannot be read or written.
+    pub async fn look_for_due_from(&self, campaign: &str, day: Date) -> Result<(), StoreError> {
+        match self.due_taken_up_to(campaign).await? {
+            Some(up_to) if up_to > day => self.note_due_taken(campaign, day).await,
+            _ => Ok(()),
+        }
+    }
+
     /// Notes the day up to which due steps of a campaign were taken up.
     ///
     /// # Errors
