@@ -1,14 +1,24 @@
-"""Starts MiniStack with Nagle's algorithm off, and counts the requests it answers.
+"""Starts MiniStack on a faster HTTP server, and counts the requests it answers.
 
-Its Runtime API answers in several small writes; with Nagle and delayed acknowledgements each warm invocation then
-costs about 40 ms more. `GET /_ims/requests` gives the requests so far by service and operation.
+All of MiniStack is one Python process, so its time is the local stack's time. It is served by uvicorn with httptools
+and uvloop instead of Hypercorn, whose parser is written in Python; the garbage collector looks rarely at the objects
+that live as long as the stack; and Nagle's algorithm is off for its Runtime API, which answers in several small writes
+(with delayed acknowledgements a warm invocation costs about 40 ms more).
+
+`GET /_ims/requests` gives the requests so far by service and operation.
 """
 
+import gc
 import json
 import re
 import socketserver
+import sys
 from collections import Counter
 from urllib.parse import parse_qs
+
+import hypercorn.asyncio
+import uvicorn
+import uvloop
 
 socketserver.StreamRequestHandler.disable_nagle_algorithm = True
 
@@ -59,6 +69,29 @@ def counting(app):
     return counted
 
 
+async def serve(app, config):
+    """Serves as Hypercorn would, with its configuration."""
+    host, port = config.bind[0].rsplit(":", 1)
+    settings = uvicorn.Config(
+        app,
+        host=host,
+        port=int(port),
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_level="warning",
+        timeout_keep_alive=int(config.keep_alive_timeout),
+        timeout_graceful_shutdown=2,
+    )
+    await uvicorn.Server(settings).serve()
+
+
 if __name__ == "__main__":
+    sys.setswitchinterval(0.0005)
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    uvloop.install()
+    hypercorn.asyncio.serve = serve
     ministack.app.app = counting(ministack.app.app)
     ministack.app.main()
