@@ -49,9 +49,7 @@ pub enum SelectionError {
 ///
 /// # Errors
 /// Where the event is no queue messages; a failed message is reported in the answer.
-pub async fn handle(service: &Service, event: Value) -> Result<Value, SelectionError> {
-    let rules = RulesCache::default();
-    let rules = &rules;
+pub async fn handle(service: &Service, rules: &RulesCache, event: Value) -> Result<Value, SelectionError> {
     let answer = handle_each(serde_json::from_value(event)?, |job: PartJob| select(service, rules, job)).await;
     Ok(serde_json::to_value(answer)?)
 }

@@ -72,12 +72,10 @@ pub enum IssueError {
 ///
 /// # Errors
 /// Where the event is unknown or a request fails; a failed message is reported in the answer.
-pub async fn handle(service: &Service, event: Value) -> Result<Value, IssueError> {
+pub async fn handle(service: &Service, rules: &RulesCache, event: Value) -> Result<Value, IssueError> {
     match Trigger::read(event)? {
         Trigger::Request(Request::Due) => queue_due(service).await,
         Trigger::Messages(messages) => {
-            let rules = RulesCache::default();
-            let rules = &rules;
             let answer = handle_each(messages, |job: IssueJob| async move {
                 match job {
                     IssueJob::Claim(claim) => issue_claim(service, rules, claim).await,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
+use ims_decision::RulesCache;
 use ims_domain::invitation::{Call, CallState};
 use ims_domain::{Person, PersonId};
 use ims_messaging::{Bucket, Objects};
@@ -51,12 +52,13 @@ pub struct Assigned {
 pub(crate) async fn assign(
     store: &Store,
     objects: &Objects,
+    rules: &RulesCache,
     agents: &[String],
     per_agent: usize,
     today: Date,
 ) -> Result<Assigned, RecallError> {
     let names = store.campaigns().await?;
-    let recheck = Recheck::load(store, &names).await?;
+    let recheck = Recheck::load(store, rules, &names).await?;
     let places: CohortPlaces =
         recheck.campaigns.iter().map(|(name, rules)| (name.clone(), rules.cohort_places())).collect();
     let mut tasks = Vec::new();

@@ -1,5 +1,6 @@
 //! One task at the recall desk: opened by the agent who holds it, and concluded with what the call brought.
 
+use ims_decision::RulesCache;
 use ims_domain::PersonId;
 use ims_domain::contact::Reason;
 use ims_domain::invitation::{Call, CallOutcome};
@@ -76,8 +77,14 @@ impl Opened {
 ///
 /// # Errors
 /// Where the agent does not hold the task, or the audit entry cannot be written; then nothing is disclosed.
-pub(crate) async fn open(store: &Store, held: &Held, today: Date, now: Timestamp) -> Result<Opened, RecallError> {
-    let recheck = Recheck::load(store, std::slice::from_ref(&held.campaign)).await?;
+pub(crate) async fn open(
+    store: &Store,
+    rules: &RulesCache,
+    held: &Held,
+    today: Date,
+    now: Timestamp,
+) -> Result<Opened, RecallError> {
+    let recheck = Recheck::load(store, rules, std::slice::from_ref(&held.campaign)).await?;
     let mut attempt = 0;
     loop {
         match try_open(store, &recheck, held, today, now).await {

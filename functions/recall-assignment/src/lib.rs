@@ -9,7 +9,7 @@ mod order;
 mod recheck;
 mod task;
 
-use ims_decision::DecisionError;
+use ims_decision::{DecisionError, RulesCache};
 use ims_domain::PersonId;
 use ims_domain::invitation::CallOutcome;
 use ims_messaging::ObjectError;
@@ -94,19 +94,21 @@ pub enum RecallError {
 ///
 /// # Errors
 /// Where the event is no known request, the agent may not do what it asks, or reading or writing fails.
-pub async fn handle(service: &Service, event: Value) -> Result<Value, RecallError> {
+pub async fn handle(service: &Service, rules: &RulesCache, event: Value) -> Result<Value, RecallError> {
     let request: Request = serde_json::from_value(event)?;
     let today = service.clock.today().await?;
     let (store, objects) = (&service.store, &service.objects);
     match request {
         Request::Assign { agents, per_agent } => {
             check_agents(&agents)?;
-            let answer = assignment::assign(store, objects, &agents, per_agent, today).await?;
+            let answer = assignment::assign(store, objects, rules, &agents, per_agent, today).await?;
             tracing::info!(assigned = answer.assigned, waiting = answer.waiting, "recall tasks handed out");
             Ok(serde_json::to_value(answer)?)
         }
-        Request::Due => Ok(serde_json::to_value(assignment::assign(store, objects, &[], 0, today).await?)?),
-        Request::Open(held) => Ok(serde_json::to_value(desk::open(store, &held, today, Timestamp::now()).await?)?),
+        Request::Due => Ok(serde_json::to_value(assignment::assign(store, objects, rules, &[], 0, today).await?)?),
+        Request::Open(held) => {
+            Ok(serde_json::to_value(desk::open(store, rules, &held, today, Timestamp::now()).await?)?)
+        }
         Request::Outcome { held, outcome } => {
             Ok(serde_json::to_value(desk::outcome(store, &held, outcome, today, Timestamp::now()).await?)?)
         }

@@ -1,8 +1,9 @@
 //! Whether a person is still to be telephoned: asked again when a task is handed out and when it is opened.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use ims_decision::{DecisionError, Rules};
+use ims_decision::{DecisionError, Rules, RulesCache};
 use ims_domain::Person;
 use ims_domain::contact::{Reason, may_telephone, suppression};
 use ims_domain::invitation::Call;
@@ -13,16 +14,16 @@ use jiff::civil::Date;
 
 /// The latest rules of each campaign.
 pub(crate) struct Recheck {
-    pub(crate) campaigns: HashMap<String, Rules>,
+    pub(crate) campaigns: HashMap<String, Arc<Rules>>,
 }
 
 impl Recheck {
     /// Loads campaigns by name; one without a definition is left out, and its tasks are no longer wanted.
-    pub(crate) async fn load(store: &Store, names: &[String]) -> Result<Self, DecisionError> {
+    pub(crate) async fn load(store: &Store, rules: &RulesCache, names: &[String]) -> Result<Self, DecisionError> {
         let mut campaigns = HashMap::new();
         for name in names {
-            if let Some(definition) = store.latest_definition(name).await? {
-                campaigns.insert(name.clone(), Rules::new(definition)?);
+            if let Some(latest) = rules.latest(store, name).await? {
+                campaigns.insert(name.clone(), latest);
             }
         }
         Ok(Self { campaigns })
@@ -75,7 +76,7 @@ mod tests {
         };
         let rules = include_str!("../../../tests/campaigns/flu.json").to_owned();
         let rules = Rules::new(Definition { campaign: "flu-2025".into(), version: 1, rules, plan }).unwrap();
-        Recheck { campaigns: HashMap::from([("flu-2025".to_owned(), rules)]) }
+        Recheck { campaigns: HashMap::from([("flu-2025".to_owned(), Arc::new(rules))]) }
     }
 
     fn task() -> Call {

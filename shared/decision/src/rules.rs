@@ -180,18 +180,22 @@ impl Rules {
     }
 }
 
-/// How long a process may go on believing the state of a wave; every claim checks the gate in its transaction all the
-/// same.
-const WAVE_FRESH: Duration = Duration::from_secs(2);
+/// How long a process may go on believing the state of a wave, or which version of a campaign is the latest; every claim
+/// checks the gate in its transaction all the same.
+const FRESH: Duration = Duration::from_secs(2);
 
 /// Waves by campaign and name, with the time they were read.
 type Waves = HashMap<(String, String), (Instant, Wave)>;
 
-/// Rules by campaign and version, kept for the life of a process, since a version never changes; and waves, kept for two
-/// seconds.
+/// The latest version by campaign, with the time it was read.
+type Latest = HashMap<String, (Instant, Option<Arc<Rules>>)>;
+
+/// Rules by campaign and version, kept for the life of a process, since a version never changes; waves and which version
+/// is the latest, kept for two seconds.
 #[derive(Default)]
 pub struct RulesCache {
     rules: tokio::sync::Mutex<HashMap<(String, u32), Arc<Rules>>>,
+    latest: tokio::sync::Mutex<Latest>,
     waves: Mutex<Waves>,
 }
 
@@ -207,6 +211,26 @@ impl RulesCache {
         }
         let rules = Arc::new(Rules::load(store, campaign, version).await?);
         held.insert((campaign.to_owned(), version), rules.clone());
+        Ok(rules)
+    }
+
+    /// The latest version of a campaign's rules, at most two seconds old; none where the campaign has no definition.
+    ///
+    /// # Errors
+    /// Where the store fails, or the rules are not valid.
+    pub async fn latest(&self, store: &Store, campaign: &str) -> Result<Option<Arc<Rules>>, DecisionError> {
+        let mut held = self.latest.lock().await;
+        if let Some((read, rules)) = held.get(campaign)
+            && read.elapsed() < FRESH
+        {
+            return Ok(rules.clone());
+        }
+        let version = store.latest_definition(campaign).await?.map(|definition| definition.version);
+        let rules = match version {
+            Some(version) => Some(self.get(store, campaign, version).await?),
+            None => None,
+        };
+        held.insert(campaign.to_owned(), (Instant::now(), rules.clone()));
         Ok(rules)
     }
 
@@ -226,7 +250,7 @@ impl RulesCache {
         if !anew
             && let Ok(waves) = self.waves.lock()
             && let Some((read, wave)) = waves.get(&key)
-            && read.elapsed() < WAVE_FRESH
+            && read.elapsed() < FRESH
         {
             return Ok(wave.clone());
         }
