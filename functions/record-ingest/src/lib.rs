@@ -19,7 +19,7 @@ use ims_messaging::{Bucket, ChunkJob, ObjectError, handle_each};
 use ims_runtime::Service;
 use ims_runtime::auth::Permissions;
 use ims_runtime::clock::ClockError;
-use ims_store::{Actor, ChunkState, FeedFile, FeedFileState, RowFailure, Store, StoreError, Table, keys};
+use ims_store::{Actor, ChunkState, FeedFile, FeedFileState, Holders, RowFailure, Store, StoreError, Table, keys};
 use jiff::Timestamp;
 use thiserror::Error;
 
@@ -100,12 +100,16 @@ async fn answer(service: &Service, file: &FeedFile, job: &ChunkJob) -> Result<Ch
             Err(failure) => failures.push(failure),
         }
     }
+    let store_failed = |source| IngestError::Store { file: file.name.clone(), chunk: job.chunk, source };
+    let numbers = prepared.iter().filter_map(|row| row.number);
+    let holders = service.store.holders(numbers, prepared.iter().filter_map(Prepared::immunisation));
+    let holders = &holders.await.map_err(store_failed)?;
     let refused: Vec<Vec<RowFailure>> = stream::iter(groups::group(prepared))
-        .map(|group| apply_group(&service.store, &context, group, started))
+        .map(|group| apply_group(&service.store, holders, &context, group, started))
         .buffer_unordered(CONCURRENCY)
         .try_collect()
         .await
-        .map_err(|source| IngestError::Store { file: file.name.clone(), chunk: job.chunk, source })?;
+        .map_err(store_failed)?;
     failures.extend(refused.into_iter().flatten());
     failures.sort_by_key(|failure| failure.row);
     let accepted = total - failures.len() as u64;
@@ -121,6 +125,7 @@ async fn answer(service: &Service, file: &FeedFile, job: &ChunkJob) -> Result<Ch
 /// Applies the rows of a group in their order; gives back the refused ones.
 async fn apply_group(
     store: &Store,
+    holders: &Holders,
     context: &Context,
     group: Vec<Prepared>,
     at: Timestamp,
@@ -135,7 +140,7 @@ async fn apply_group(
             at,
         };
         let changes: Vec<_> = run.iter().map(|row| row.change.clone()).collect();
-        match store.apply(run[0].number, &changes, &actor).await {
+        match store.apply_known(holders, run[0].number, &changes, &actor).await {
             Ok(outcomes) => {
                 failures.extend(run.iter().zip(outcomes).filter_map(|(row, outcome)| row.refusal(outcome)));
             }

@@ -1,6 +1,6 @@
 //! Applying changes to people's records: read, change, write under condition, again until it holds.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ims_domain::record::{Action, Change, Outcome, Record};
 use ims_domain::{ImmunisationId, NhsNumber, Person, PersonId};
@@ -58,7 +58,65 @@ struct Pointing {
     person: PersonId,
 }
 
+/// Who holds which numbers and immunisations, and their summaries, read for many changes at once.
+#[derive(Debug, Default)]
+pub struct Holders {
+    numbers: HashMap<NhsNumber, PersonId>,
+    immunisations: HashMap<ImmunisationId, PersonId>,
+    people: HashMap<PersonId, Person>,
+}
+
+/// What is known of the changes' people before the first attempt.
+type Known<'a> = Option<&'a Holders>;
+
 impl Store {
+    /// Reads who holds these numbers and immunisations, a hundred at a time, for [`Store::apply_known`].
+    ///
+    /// # Errors
+    /// Where a table or an item cannot be read.
+    pub async fn holders(
+        &self,
+        numbers: impl IntoIterator<Item = NhsNumber>,
+        immunisations: impl IntoIterator<Item = ImmunisationId>,
+    ) -> Result<Holders, StoreError> {
+        let mut found = Holders::default();
+        let numbers: HashMap<String, NhsNumber> =
+            numbers.into_iter().map(|number| (keys::alias(number).0, number)).collect();
+        let immunisations: BTreeSet<ImmunisationId> = immunisations.into_iter().collect();
+        let all = numbers.values().map(|number| keys::alias(*number));
+        let all: Vec<keys::Key> = all.chain(immunisations.into_iter().map(keys::pointer)).collect();
+        for item in self.get_many(Table::Identity, all).await? {
+            let pointing: Pointing = from_item(item)?;
+            match (pointing.pk.strip_prefix("I#").map(str::parse), numbers.get(&pointing.pk)) {
+                (Some(Ok(id)), _) => _ = found.immunisations.insert(id, pointing.person),
+                (_, Some(number)) => _ = found.numbers.insert(*number, pointing.person),
+                _ => {}
+            }
+        }
+        let people: BTreeSet<PersonId> = found.numbers.values().chain(found.immunisations.values()).copied().collect();
+        found.people = self.people(people).await?.into_iter().map(|person| (person.id, person)).collect();
+        Ok(found)
+    }
+
+    /// As [`Store::apply`], with what was read of many changes' people at once. It may be out of date: writes are
+    /// conditional on it, and an answer without a write is only given on what is read anew.
+    ///
+    /// # Errors
+    /// As [`Store::apply`].
+    pub async fn apply_known(
+        &self,
+        holders: &Holders,
+        number: Option<NhsNumber>,
+        changes: &[Change],
+        actor: &Actor,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        match self.try_apply(Some(holders), number, changes, actor).await {
+            Ok(Some(outcomes)) => Ok(outcomes),
+            Err(error) if !error.is_condition() => Err(error),
+            Ok(None) | Err(_) => self.apply(number, changes, actor).await,
+        }
+    }
+
     /// Applies changes that concern one NHS number (or, without one, one immunisation identifier), in their order.
     ///
     /// A change to an immunisation that exists goes to the person who holds it, whatever number it is sent under.
@@ -74,46 +132,64 @@ impl Store {
     ) -> Result<Vec<Outcome>, StoreError> {
         let mut attempt = 0;
         loop {
-            match self.try_apply(number, changes, actor).await {
+            match self.try_apply(None, number, changes, actor).await {
                 Err(error) if error.is_condition() && attempt < ATTEMPTS => {
                     attempt += 1;
                     tokio::time::sleep(pause(attempt)).await;
                 }
-                done => return done,
+                done => return Ok(done?.unwrap_or_default()),
             }
         }
     }
 
+    /// One attempt. `None` where nothing would be written, and so the answer would rest on what may be out of date.
     async fn try_apply(
         &self,
+        known: Known<'_>,
         number: Option<NhsNumber>,
         changes: &[Change],
         actor: &Actor,
-    ) -> Result<Vec<Outcome>, StoreError> {
-        let (by_number, pointers) = self.holders(number, changes.iter().filter_map(immunisation_of)).await?;
+    ) -> Result<Option<Vec<Outcome>>, StoreError> {
+        let read;
+        let holders = match known {
+            Some(holders) => holders,
+            None => {
+                read = self.holders(number, changes.iter().filter_map(immunisation_of)).await?;
+                &read
+            }
+        };
+        let by_number = number.and_then(|number| holders.numbers.get(&number).copied());
         let mut outcomes = vec![Outcome::NotFound; changes.len()];
         let mut groups: BTreeMap<Option<PersonId>, Vec<usize>> = BTreeMap::new();
         for (index, change) in changes.iter().enumerate() {
-            let holder = immunisation_of(change).and_then(|id| pointers.get(&id).copied()).or(by_number);
+            let holder = immunisation_of(change).and_then(|id| holders.immunisations.get(&id).copied()).or(by_number);
             groups.entry(holder).or_default().push(index);
         }
         for (holder, indexes) in groups {
             let group: Vec<&Change> = indexes.iter().map(|index| &changes[*index]).collect();
-            let Some(before) = self.before(holder, number, &group).await? else { continue };
+            let Some(before) = self.before(holders, holder, number, &group).await? else {
+                if known.is_some() {
+                    return Ok(None);
+                }
+                continue;
+            };
             let mut after = before.clone();
             for (index, change) in indexes.iter().zip(&group) {
                 outcomes[*index] = after.apply(change);
             }
             if after != before {
                 self.save_record(&before, after, &actor.on(before.person.id)).await?;
+            } else if known.is_some() {
+                return Ok(None);
             }
         }
-        Ok(outcomes)
+        Ok(Some(outcomes))
     }
 
     /// The record as held, or a new one where the changes introduce a person.
     async fn before(
         &self,
+        holders: &Holders,
         holder: Option<PersonId>,
         number: Option<NhsNumber>,
         group: &[&Change],
@@ -123,32 +199,10 @@ impl Store {
             return Ok(introduced.then(|| Record::new(Person::new(PersonId(Uuid::new_v4()), number))));
         };
         let with_events = group.iter().any(|change| matches!(change, Change::Immunisation { .. } | Change::Booking(_)));
-        let record = self.record(holder, with_events).await?;
-        record.map(Some).ok_or_else(|| StoreError::Item {
+        let person = holders.people.get(&holder).cloned().ok_or_else(|| StoreError::Item {
             key: keys::person_pk(holder),
             message: "an alias points to a person who is not there".to_owned(),
-        })
-    }
-
-    /// Who holds the number and the immunisations, read at once.
-    async fn holders(
-        &self,
-        number: Option<NhsNumber>,
-        ids: impl Iterator<Item = ImmunisationId>,
-    ) -> Result<(Option<PersonId>, HashMap<ImmunisationId, PersonId>), StoreError> {
-        let mut wanted: Vec<ImmunisationId> = ids.collect();
-        wanted.sort_unstable();
-        wanted.dedup();
-        let alias = number.map(keys::alias);
-        let all = alias.into_iter().chain(wanted.into_iter().map(keys::pointer));
-        let (mut by_number, mut by_id) = (None, HashMap::new());
-        for item in self.get_many(Table::Identity, all).await? {
-            let pointing: Pointing = from_item(item)?;
-            match pointing.pk.strip_prefix("I#").map(str::parse) {
-                Some(Ok(id)) => _ = by_id.insert(id, pointing.person),
-                _ => by_number = Some(pointing.person),
-            }
-        }
-        Ok((by_number, by_id))
+        })?;
+        self.record_of(person, with_events).await.map(Some)
     }
 }

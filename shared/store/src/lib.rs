@@ -15,7 +15,7 @@ mod persons;
 mod tables;
 mod transaction;
 
-pub use apply::Actor;
+pub use apply::{Actor, Holders};
 pub use campaigns::{Definition, PartResult};
 pub use control::ManifestPointer;
 pub use error::StoreError;

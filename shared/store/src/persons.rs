@@ -68,6 +68,12 @@ impl Store {
     /// Where a table or an item cannot be read.
     pub async fn record(&self, id: PersonId, with_events: bool) -> Result<Option<Record>, StoreError> {
         let Some(person) = self.person(id).await? else { return Ok(None) };
+        self.record_of(person, with_events).await.map(Some)
+    }
+
+    /// A person's record from their summary, with their timeline where `with_events`.
+    pub(crate) async fn record_of(&self, person: Person, with_events: bool) -> Result<Record, StoreError> {
+        let id = person.id;
         let mut record = Record::new(person);
         if with_events {
             for item in self.query_between(Table::Event, &keys::person_pk(id), "BKG#", "IMM$").await? {
@@ -80,7 +86,7 @@ impl Store {
                 }
             }
         }
-        Ok(Some(record))
+        Ok(record)
     }
 
     /// One immunisation.
