@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 /// Texts sent at the same time by one process.
-const CONCURRENCY: usize = 4;
+const CONCURRENCY: usize = 8;
 
 /// What the function can be asked to do.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -13,7 +13,7 @@ use thiserror::Error;
 use crate::Settings;
 
 /// How long a process may go on believing the business time it last read.
-const FRESH: Duration = Duration::from_millis(500);
+const FRESH: Duration = Duration::from_millis(200);
 
 /// Why the business time cannot be told.
 #[derive(Debug, Error)]

@@ -80,8 +80,8 @@ impl Running {
     /// Where the stack does not answer, or refuses.
     pub async fn set_day(&self, day: Date) -> Result<()> {
         self.store.set_clock(day.at(HOUR, 30, 0, 0).to_zoned(TimeZone::UTC)?.timestamp()).await?;
-        // A function believes the time that it last read for half a second.
-        tokio::time::sleep(Duration::from_millis(600)).await;
+        // A function believes the time that it last read for a fifth of a second.
+        tokio::time::sleep(Duration::from_millis(250)).await;
         Ok(())
     }
 

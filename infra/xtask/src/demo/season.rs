@@ -25,7 +25,7 @@ use super::{
 use crate::progress::step;
 
 /// Connections to the API at once.
-const CONNECTIONS: usize = 8;
+const CONNECTIONS: usize = 16;
 
 /// A wave as the service reports it.
 #[derive(Debug, Clone)]
