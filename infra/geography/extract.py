@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write England's geography for the synthetic population: `lsoa.csv` and `sites.csv`.
+"""Write England's geography: `lsoa.csv` and `sites.csv` for the synthetic population, `areas.json` for the console.
 
     python extract.py OUT_DIR [--data DIR]
 
@@ -49,6 +49,10 @@ QUINTILES = {
     "Y60": (2688, 2035, 2125, 2104, 1878), "Y61": (671, 1206, 1562, 1491, 1405), "Y62": (2471, 1326, 1099, 1177, 1344),
     "Y63": (2637, 1439, 1304, 1379, 1370),
 }
+
+
+# Metres between the points that outlines keep. England is 660 km high, so on a page a point is finer than a pixel.
+GRID = 500
 
 
 def find_data(given):
@@ -131,6 +135,71 @@ def write(path, columns, table):
         out.writerows(table)
 
 
+def short(name):
+    """The part of a board's name that tells it from the others."""
+    return name.removeprefix("NHS ").removesuffix(" Integrated Care Board")
+
+
+def area_table(areas):
+    """England's areas from the nation down, each level in order of code."""
+    regions, icbs, subs = {}, {}, {}
+    for area in areas.values():
+        regions[area["region"]] = {"name": area["region_name"], "level": "region", "parent": "ENG"}
+        icbs[area["icb"]] = {"name": short(area["icb_name"]), "level": "icb", "parent": area["region"]}
+        subs[area["sub_icb"]] = {
+            "name": f'{short(area["icb_name"])} ({area["sub_icb"]})', "level": "sub_icb", "parent": area["icb"]}
+    table = [{"code": "ENG", "name": "England", "level": "nation", "parent": None}]
+    for level in (regions, icbs, subs):
+        table += [{"code": code, **level[code]} for code in sorted(level)]
+    return table
+
+
+def coarse(ring):
+    """A closed ring on the grid without repeated points and points on a straight line; empty if it has no area left.
+
+    A point goes to the same place whichever area it belongs to, and leaving out a point on a straight line moves no
+    line, so neighbours that shared a border still share it.
+    """
+    points = []
+    for east, north in ring[:-1]:
+        point = (round(east / GRID) * GRID, round(north / GRID) * GRID)
+        if not points or points[-1] != point:
+            points.append(point)
+    turns = True
+    while turns and len(points) > 2:
+        kept = [at for before, at, after in zip([points[-1], *points], points, [*points[1:], points[0]])
+                if (at[0] - before[0]) * (after[1] - at[1]) != (at[1] - before[1]) * (after[0] - at[0])]
+        turns, points = len(kept) < len(points), kept
+    return [*points, points[0]] if len(points) > 2 else []
+
+
+def signed_area(ring):
+    """Twice the area of a closed ring; positive if it runs anticlockwise."""
+    return sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(ring, ring[1:]))
+
+
+def outlines(data, areas):
+    """A feature for each sub-ICB area, in metres of the British National Grid, in order of code."""
+    with open(data / "SICBL.geojson", encoding="utf-8") as file:
+        features = json.load(file)["features"]
+    found = []
+    for feature in features:
+        area = areas[feature["properties"]["SICBL22CD"]]
+        kind, polygons = feature["geometry"]["type"], feature["geometry"]["coordinates"]
+        shape = []
+        for rings in polygons if kind == "MultiPolygon" else [polygons]:
+            # RFC 7946: the outer ring anticlockwise, holes clockwise. An island below the grid's size goes.
+            rings = [[ring, n == 0] for n, ring in enumerate(map(coarse, rings))]
+            if rings[0][0]:
+                shape.append([ring if (signed_area(ring) > 0) == outer else ring[::-1] for ring, outer in rings if ring])
+        if not shape:
+            sys.exit(f'extract.py: the outline of {area["sub_icb"]} vanishes on a grid of {GRID} m')
+        found.append({
+            "type": "Feature", "properties": {name: area[name] for name in ("sub_icb", "icb", "region")},
+            "geometry": {"type": "MultiPolygon", "coordinates": shape}})
+    return {"type": "FeatureCollection", "features": sorted(found, key=lambda feature: feature["properties"]["sub_icb"])}
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("out", type=Path)
@@ -198,6 +267,10 @@ def main():
     write(options.out / "sites.csv",
           ["site_code", "postcode", "name", "latitude", "longitude", "icb", "icb_name", "region", "region_name"],
           sorted(sites.values(), key=lambda row: row["site_code"]))
+    with open(options.out / "areas.json", "w", newline="\n", encoding="utf-8") as file:
+        json.dump({"areas": area_table(areas), "outlines": outlines(data, areas)}, file,
+                  ensure_ascii=False, separators=(",", ":"))
+        file.write("\n")
     print(f"{len(lsoas)} LSOAs in {len(names)} MSOAs, {len(sites)} sites -> {options.out}")
 
 
