@@ -25,8 +25,33 @@ const ICB: usize = 1;
 pub(crate) struct Tally {
     all: Count,
     groups: [BTreeMap<String, Count>; BREAKDOWNS.len()],
-    /// By region and ICB, to know which areas add up to which.
-    within: BTreeMap<String, BTreeMap<String, Count>>,
+    /// By region, ICB and sub-ICB, to know which areas add up to which.
+    pub(crate) within: BTreeMap<String, BTreeMap<String, BTreeMap<String, Groups>>>,
+}
+
+/// Breakdowns of each area, in this order.
+pub(crate) const WITHIN_AREAS: [&str; 3] = ["age_band", "ethnic_group", "deprivation_fifth"];
+
+/// Eligible people on the list in one area.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Groups {
+    pub(crate) all: Count,
+    /// By each of [`WITHIN_AREAS`].
+    pub(crate) by: [BTreeMap<&'static str, Count>; WITHIN_AREAS.len()],
+}
+
+impl Groups {
+    /// Takes in all of another area.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        let sum = |to: &mut Count, count: &Count| {
+            to.eligible += count.eligible;
+            to.vaccinated += count.vaccinated;
+        };
+        sum(&mut self.all, &other.all);
+        for (own, others) in self.by.iter_mut().zip(&other.by) {
+            others.iter().for_each(|(group, count)| sum(own.entry(group).or_default(), count));
+        }
+    }
 }
 
 /// A line of the export.
@@ -44,18 +69,24 @@ impl Tally {
         let area = |code: &str| if code.is_empty() || row.restricted { UNKNOWN } else { code }.to_owned();
         let age = row.date_of_birth.map(|born| age_on(born, day));
         let decile = if row.restricted { 0 } else { row.imd_decile };
-        let groups = [
-            area(&row.region),
-            area(&row.icb),
-            AgeBand::of(age).name().to_owned(),
-            EthnicGroup::of(&row.ethnic_category).name().to_owned(),
-            deprivation_fifth(decile).to_owned(),
-        ];
-        self.within.entry(groups[REGION].clone()).or_default().entry(groups[ICB].clone()).or_default().add(vaccinated);
+        let named = [AgeBand::of(age).name(), EthnicGroup::of(&row.ethnic_category).name(), deprivation_fifth(decile)];
+        let [age_band, ethnic_group, fifth] = named.map(str::to_owned);
+        let groups = [area(&row.region), area(&row.icb), age_band, ethnic_group, fifth];
+        let region = self.within.entry(groups[REGION].clone()).or_default();
+        let within = region.entry(groups[ICB].clone()).or_default().entry(area(&row.sub_icb)).or_default();
+        within.all.add(vaccinated);
+        for (by, group) in within.by.iter_mut().zip(named) {
+            by.entry(group).or_default().add(vaccinated);
+        }
         for (tally, group) in self.groups.iter_mut().zip(groups) {
             tally.entry(group).or_default().add(vaccinated);
         }
         self.all.add(vaccinated);
+    }
+
+    /// Whether some of an ICB's people are in another region than this.
+    pub(crate) fn is_split(&self, region: &str, icb: &str) -> bool {
+        self.within.iter().any(|(other, icbs)| other != region && icbs.contains_key(icb))
     }
 
     /// The lines to publish: the whole, then each breakdown.
@@ -73,7 +104,7 @@ impl Tally {
         }
         for (region, icbs) in &self.within {
             // An ICB that the source puts in two regions adds up to neither.
-            let whole = icbs.iter().all(|(icb, count)| self.groups[ICB].get(icb) == Some(count));
+            let whole = icbs.keys().all(|icb| !self.is_split(region, icb));
             if let Some(place) = places[REGION].get(region.as_str()).filter(|_| whole) {
                 table.sum(*place, icbs.keys().filter_map(|icb| places[ICB].get(icb.as_str()).copied()));
             }
@@ -87,7 +118,7 @@ impl Tally {
 }
 
 /// A proportion to four places, which is more than rounded counts can carry.
-fn places(value: f64) -> f64 {
+pub(crate) fn places(value: f64) -> f64 {
     (value * 10_000.0).round() / 10_000.0
 }
 

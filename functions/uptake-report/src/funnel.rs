@@ -9,13 +9,13 @@ use ims_decision::Rules;
 use ims_domain::campaign::Wave;
 use ims_eligibility::Status;
 use ims_snapshot::{ContactRow, PersonRow};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ReportError;
 use crate::standing::{Standing, is_undelivered, left, standing};
 
 /// People by where they stand. `selected` = `sent` + `suppressed` + `failed` + `pending`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct People {
     /// Eligible in a wave that takes their cohort.
     pub eligible: u64,
@@ -48,7 +48,7 @@ impl People {
 }
 
 /// Messages that left, by step.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Messages {
     /// Text messages.
     pub sms: BTreeMap<String, u64>,

@@ -1,36 +1,45 @@
 //! `uptake-report`: coverage and funnels from one snapshot, and the analysts' exports.
 //!
 //! Everything is a function of the manifest, the campaigns' definitions and their waves. The same again is answered from
-//! what was written before; `funnel.json` is written last and says which inputs it stands for.
+//! what was written before; `funnel.json` is written last and says which inputs it stands for. Before it goes each
+//! campaign's [`Picture`], which stands under one key and is always the latest.
 
 mod analysts;
+mod areas;
 mod coverage;
 mod funnel;
+mod picture;
 mod snapshot;
 mod standing;
+mod trend;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use ims_decision::{DecisionError, Rules};
 use ims_domain::campaign::Wave;
 use ims_domain::ids::stable_hash;
-use ims_eligibility::Status;
-use ims_messaging::{Bucket, ObjectError};
+use ims_eligibility::{Campaign as EligibilityCampaign, Status};
+use ims_messaging::{Bucket, ObjectError, Objects};
 use ims_runtime::Service;
-use ims_snapshot::{ContactRow, PersonRow, SnapshotError, VaccinationRow};
-use ims_store::{Store, StoreError};
+use ims_snapshot::{ContactRow, Manifest, PersonRow, SnapshotError, VaccinationRow};
+use ims_store::{Definition, Store, StoreError};
 use ims_uptake::Rule;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use thiserror::Error;
 
 pub use funnel::{Funnel, Messages, People};
+pub use picture::{AreaCoverage, Cell, GroupCoverage, Level, Picture, PictureFunnel, SCHEMA};
+pub use trend::Day;
 
 use analysts::{Contact, Growing, Person, Vaccination};
 use coverage::Tally;
 use funnel::WavePart;
 use snapshot::Snapshot;
+use trend::Trend;
 
 /// What the function is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -85,42 +94,90 @@ pub async fn handle(service: &Service, event: Value) -> Result<Value, ReportErro
     }
 }
 
+/// What a campaign's report follows from besides the snapshot: cheap to read, before it is known whether anything changed.
+struct Inputs {
+    name: String,
+    definition: Definition,
+    /// By day, then name.
+    waves: Vec<Wave>,
+}
+
+async fn inputs(store: &Store, name: String) -> Result<Inputs, ReportError> {
+    let definition = store.latest_definition(&name).await?.ok_or_else(|| ReportError::NoDefinition(name.clone()))?;
+    let mut waves = store.waves(&name).await?;
+    waves.sort_by(|one, other| (one.selected_on, &one.wave).cmp(&(other.selected_on, &other.wave)));
+    Ok(Inputs { name, definition, waves })
+}
+
 /// A campaign as it is reported on.
 struct Campaign {
     name: String,
-    rules: Rules,
-    waves: Vec<(Wave, Rules)>,
+    /// Its name for people.
+    title: String,
+    rules: Arc<Rules>,
+    waves: Vec<(Wave, Arc<Rules>)>,
     /// The day whose rules say who is eligible now; none where no iteration was ever live.
     day: Option<Date>,
     funnel: Funnel,
     tally: Tally,
+    trend: Trend,
 }
 
-async fn load(store: &Store, name: String, business_date: Date) -> Result<Campaign, ReportError> {
-    let definition = store.latest_definition(&name).await?.ok_or_else(|| ReportError::NoDefinition(name.clone()))?;
-    let rules = Rules::new(definition)?;
+async fn load(store: &Store, inputs: Inputs, business_date: Date) -> Result<Campaign, ReportError> {
+    let Inputs { name, definition, waves: planned } = inputs;
+    let title = EligibilityCampaign::parse_published(definition.rules.as_bytes()).map(|campaign| campaign.name);
+    let latest = definition.version;
+    let rules = Arc::new(Rules::new(definition)?);
+    let mut versions = HashMap::from([(latest, rules.clone())]);
     let mut waves = Vec::new();
-    for wave in store.waves(&name).await? {
-        let rules = Rules::load(store, &name, wave.definition).await?;
+    for wave in planned {
+        let rules = match versions.get(&wave.definition) {
+            Some(rules) => rules.clone(),
+            None => Arc::new(Rules::load(store, &name, wave.definition).await?),
+        };
+        versions.insert(wave.definition, rules.clone());
         waves.push((wave, rules));
     }
-    waves.sort_by(|(one, _), (other, _)| (one.selected_on, &one.wave).cmp(&(other.selected_on, &other.wave)));
     // After a campaign's last day its last wave's rules go on saying whom it was for.
     let days = std::iter::once(business_date).chain(waves.iter().rev().map(|(wave, _)| wave.selected_on));
     let day = days.into_iter().find(|day| rules.iteration(*day).is_ok());
-    Ok(Campaign { name, rules, waves, day, funnel: Funnel::default(), tally: Tally::default() })
+    Ok(Campaign {
+        title: title.unwrap_or_else(|_| name.clone()),
+        name,
+        rules,
+        waves,
+        day,
+        funnel: Funnel::default(),
+        tally: Tally::default(),
+        trend: Trend::default(),
+    })
 }
 
 /// What the report follows from besides the manifest.
-fn fingerprint(campaigns: &[Campaign]) -> Result<String, ReportError> {
-    let inputs: Vec<(&str, u32, Vec<&Wave>)> = campaigns
+fn fingerprint(campaigns: &[Inputs]) -> Result<String, ReportError> {
+    let inputs: Vec<(&str, u32, &[Wave])> = campaigns
         .iter()
-        .map(|campaign| {
-            let waves = campaign.waves.iter().map(|(wave, _)| wave).collect();
-            (campaign.name.as_str(), campaign.rules.version(), waves)
-        })
+        .map(|campaign| (campaign.name.as_str(), campaign.definition.version, campaign.waves.as_slice()))
         .collect();
     Ok(format!("{:016x}", stable_hash(&serde_json::to_string(&inputs)?)))
+}
+
+/// What was written of the same inputs before, if it is all there: two objects are read, and the pictures listed.
+async fn written(
+    objects: &Objects,
+    funnel_key: &str,
+    manifest: &str,
+    fingerprint: &str,
+    campaigns: &[Inputs],
+) -> Result<Option<Value>, ReportError> {
+    let Some(bytes) = objects.get(Bucket::Exports, funnel_key).await? else { return Ok(None) };
+    let Ok(written) = serde_json::from_slice::<Value>(&bytes) else { return Ok(None) };
+    if written["manifest"] != json!(manifest) || written["inputs"] != json!(fingerprint) {
+        return Ok(None);
+    }
+    let pictures = objects.list(Bucket::Exports, picture::PREFIX, "").await?;
+    let is_there = |campaign: &Inputs| pictures.contains(&picture::key(&campaign.name));
+    Ok(campaigns.iter().all(is_there).then_some(written))
 }
 
 async fn report(service: &Service) -> Result<Value, ReportError> {
@@ -131,20 +188,20 @@ async fn report(service: &Service) -> Result<Value, ReportError> {
     let objects = &service.objects;
     let current = Snapshot::open(objects, &pointer.manifest).await?.ok_or(ReportError::NoSnapshot)?;
     let date = current.manifest.business_date;
-    let mut campaigns = Vec::new();
+    let mut found = Vec::new();
     for name in service.store.campaigns().await? {
-        campaigns.push(load(&service.store, name, date).await?);
+        found.push(inputs(&service.store, name).await?);
     }
-    let inputs = fingerprint(&campaigns)?;
+    let inputs = fingerprint(&found)?;
     let funnel_key = format!("{date}/funnel.json");
-    if let Some(bytes) = objects.get(Bucket::Exports, &funnel_key).await?
-        && let Ok(written) = serde_json::from_slice::<Value>(&bytes)
-        && written["manifest"] == json!(pointer.manifest)
-        && written["inputs"] == json!(inputs)
-    {
+    if let Some(written) = written(objects, &funnel_key, &pointer.manifest, &inputs, &found).await? {
         return Ok(written);
     }
 
+    let mut campaigns = Vec::new();
+    for inputs in found {
+        campaigns.push(load(&service.store, inputs, date).await?);
+    }
     let exports = read_all(service, &current, &mut campaigns).await?;
     let lines: Vec<coverage::Line> = campaigns
         .iter()
@@ -166,6 +223,12 @@ async fn report(service: &Service) -> Result<Value, ReportError> {
         objects.put(Bucket::Exports, &key, bytes, content_type).await?;
         keys.push(key);
     }
+    for campaign in &campaigns {
+        let picture = picture_of(campaign, &current.manifest, Timestamp::now());
+        if !picture.put(objects).await? {
+            tracing::warn!(campaign = %campaign.name, "the picture is of a later snapshot and was left");
+        }
+    }
     keys.push(funnel_key.clone());
     let funnels: BTreeMap<&str, &Funnel> =
         campaigns.iter().map(|campaign| (campaign.name.as_str(), &campaign.funnel)).collect();
@@ -179,6 +242,21 @@ async fn report(service: &Service) -> Result<Value, ReportError> {
     objects.put_json(Bucket::Exports, &funnel_key, &answer).await?;
     tracing::info!(manifest = %pointer.manifest, campaigns = campaigns.len(), "report written");
     Ok(answer)
+}
+
+/// A campaign's picture.
+fn picture_of(campaign: &Campaign, manifest: &Manifest, written: Timestamp) -> Picture {
+    let rule = Rule::default();
+    let lines = campaign.tally.lines(&campaign.name, &rule);
+    let sources = picture::Sources {
+        campaign: &campaign.name,
+        name: &campaign.title,
+        programme: campaign.rules.plan().programme.code(),
+        funnel: &campaign.funnel,
+        areas: areas::areas(&campaign.tally, &lines, &rule),
+        trend: campaign.trend.days(),
+    };
+    Picture::of(manifest, sources, written)
 }
 
 /// Reads the snapshot, and those that waves are pinned to, part by part; fills funnels and tallies, and returns the exports of people,
@@ -220,6 +298,7 @@ async fn read_all(
                 .filter_map(|(wave, rules)| Some(WavePart { wave, rules, people: seen.get(wave.manifest.as_str())? }))
                 .collect();
             campaign.funnel.add_part(&campaign.rules, &people, &contacts, &waves)?;
+            campaign.trend.add_part(campaign.rules.plan(), &people, &contacts);
             if let Some(day) = campaign.day {
                 tally(&mut campaign.tally, &campaign.rules, &people, day, date)?;
             }

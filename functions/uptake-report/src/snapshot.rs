@@ -1,6 +1,6 @@
 //! Reading a snapshot part by part, the one of today or one that a wave is pinned to.
 
-use ims_messaging::{Bucket, Objects};
+use ims_messaging::{Bucket, ObjectError, Objects};
 use ims_snapshot::{Manifest, PersonRow, Row, part_of, read_parquet};
 
 use crate::ReportError;
@@ -16,10 +16,10 @@ impl<'a> Snapshot<'a> {
     /// Opens a snapshot; `None` where its manifest is there no longer.
     pub(crate) async fn open(objects: &'a Objects, id: &str) -> Result<Option<Self>, ReportError> {
         let key = Manifest::key(id);
-        if objects.get(Bucket::Snapshot, &key).await?.is_none() {
-            return Ok(None);
-        }
-        Ok(Some(Self { objects, manifest: objects.read_json(Bucket::Snapshot, &key).await? }))
+        let Some(bytes) = objects.get(Bucket::Snapshot, &key).await? else { return Ok(None) };
+        let manifest =
+            serde_json::from_slice(&bytes).map_err(|error| ObjectError::Content { key, message: error.to_string() })?;
+        Ok(Some(Self { objects, manifest }))
     }
 
     /// A part's rows; none where the snapshot has no such dataset.

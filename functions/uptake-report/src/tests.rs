@@ -141,3 +141,136 @@ fn a_report_is_json_with_its_sums_at_the_top() {
         assert!(value.get(name).is_some(), "{name}");
     }
 }
+
+/// People of 75 with a dose or without, in an area.
+fn group(region: &str, icb: &str, sub_icb: &str, eligible: usize, vaccinated: usize) -> Vec<PersonRow> {
+    let row = |index: usize| {
+        let doses = if index < vaccinated { vec![date(2025, 10, 1)] } else { vec![] };
+        let row = person(&format!("{region}{icb}{sub_icb}{index}"), true, &doses);
+        PersonRow { region: region.into(), icb: icb.into(), sub_icb: sub_icb.into(), ..row }
+    };
+    (0..eligible).map(row).collect()
+}
+
+fn drawn(people: &[PersonRow], contacts: &[ContactRow]) -> Picture {
+    let rules = Arc::new(rules());
+    let (mut counted, mut trend) = (Tally::default(), Trend::default());
+    let mut funnel = Funnel::default();
+    tally(&mut counted, &rules, people, date(2025, 11, 1), date(2025, 11, 1)).unwrap();
+    trend.add_part(rules.plan(), people, contacts);
+    funnel.add_part(&rules, people, contacts, &[]).unwrap();
+    let campaign = Campaign {
+        name: "flu-2025".into(),
+        title: "Seasonal flu 2025 to 2026".into(),
+        day: Some(date(2025, 11, 1)),
+        waves: vec![],
+        rules,
+        funnel,
+        tally: counted,
+        trend,
+    };
+    let manifest = Manifest {
+        schema: 1,
+        id: "00000007-a".into(),
+        created: "2026-11-22T18:00:00Z".parse().unwrap(),
+        business_date: date(2025, 11, 1),
+        watermark: String::new(),
+        parts: 1,
+        datasets: BTreeMap::new(),
+    };
+    picture_of(&campaign, &manifest, "2026-11-22T18:00:05Z".parse().unwrap())
+}
+
+fn area<'a>(picture: &'a Picture, level: Level, code: &str) -> &'a AreaCoverage {
+    let found = picture.areas.iter().find(|area| area.level == level && area.code == code);
+    found.unwrap_or_else(|| panic!("{level:?} {code}"))
+}
+
+#[test]
+fn a_picture_holds_areas_within_areas_and_withholds_small_ones() {
+    let mut people = group("Y1", "QA", "S1", 400, 200);
+    people.extend(group("Y1", "QA", "S2", 300, 150));
+    people.extend(group("Y1", "QA", "S3", 100, 3));
+    people.extend(group("Y1", "QB", "S4", 500, 250));
+    people.extend(group("Y2", "QC", "S5", 600, 300));
+    let restricted = group("Y2", "QC", "S5", 20, 10);
+    people.extend(restricted.into_iter().map(|row| PersonRow { restricted: true, ..row }));
+    let picture = drawn(&people, &[]);
+
+    assert_eq!(area(&picture, Level::Nation, "ENG").coverage.eligible, Some(1_920));
+    assert_eq!(area(&picture, Level::Icb, "QA").parent.as_deref(), Some("Y1"));
+    assert_eq!(area(&picture, Level::Icb, "QA").coverage.eligible, Some(800));
+    assert_eq!(area(&picture, Level::SubIcb, "S3").coverage.vaccinated, None);
+    assert_eq!(area(&picture, Level::SubIcb, "S2").coverage.vaccinated, None, "the smallest neighbour");
+    assert_eq!(area(&picture, Level::SubIcb, "S1").coverage.vaccinated, Some(200));
+    assert_eq!(area(&picture, Level::SubIcb, "S5").coverage.eligible, Some(600), "restricted people have no area");
+    assert_eq!(area(&picture, Level::Region, "unknown").coverage.eligible, Some(20));
+    let bands = &area(&picture, Level::Region, "Y1").groups["age_band"];
+    assert_eq!(bands.len(), 1);
+    assert_eq!((bands[0].group.as_str(), bands[0].coverage.eligible), ("75-79", Some(1_300)));
+}
+
+#[test]
+fn a_picture_has_the_shape_that_the_console_reads() {
+    let people = group("Y1", "QA", "S1", 40, 20);
+    let value = serde_json::to_value(drawn(&people, &[])).unwrap();
+    let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let expected = [
+        "schema",
+        "campaign",
+        "name",
+        "programme",
+        "manifest",
+        "watermark",
+        "business_date",
+        "written",
+        "funnel",
+        "areas",
+        "trend",
+    ];
+    assert_eq!(names(&value), expected);
+    assert_eq!(value["programme"], json!("FLU"));
+    assert_eq!(value["watermark"], json!("2026-11-22T18:00:00Z"));
+    assert_eq!(value["areas"][3]["level"], json!("sub_icb"));
+    let cell = &value["areas"][0]["groups"]["ethnic_group"][0];
+    assert_eq!(names(cell), ["group", "eligible", "vaccinated", "coverage", "lower", "upper"]);
+    assert_eq!(value["trend"], json!([{"day": "2025-10-01", "invited": 0, "vaccinated": 20, "called": 0}]));
+    let read: Picture = serde_json::from_value(value).unwrap();
+    assert_eq!(read, drawn(&people, &[]));
+}
+
+#[test]
+fn a_day_counts_the_first_message_the_first_dose_and_calls() {
+    let people = [person("a", true, &[date(2024, 10, 1), date(2025, 10, 3), date(2025, 11, 3)])];
+    let reminder = ContactRow {
+        step: "reminder".into(),
+        on_date: Some(date(2025, 10, 20)),
+        ..contact("message", "a", "delivered", "")
+    };
+    let contacts = [
+        reminder,
+        contact("message", "a", "sent", ""),
+        contact("message", "b", "queued", ""),
+        contact("call", "a", "done", ""),
+    ];
+    let picture = drawn(&people, &contacts);
+    let days: Vec<_> = picture.trend.iter().map(|day| (day.day, day.invited, day.vaccinated, day.called)).collect();
+    assert_eq!(days, [(date(2025, 10, 3), 0, 1, 0), (date(2025, 10, 6), 1, 0, 1)]);
+    let funnel = &picture.funnel;
+    assert_eq!((funnel.invited, funnel.vaccinated, funnel.called), (1, 1, 2));
+}
+
+#[test]
+fn an_older_report_leaves_a_newer_picture() {
+    let written = br#"{"manifest": "00000007-a", "schema": 1}"#;
+    assert!(picture::is_later(written, "00000006-b"));
+    assert!(!picture::is_later(written, "00000007-a"));
+    assert!(!picture::is_later(written, "00000008-0"));
+    assert!(!picture::is_later(b"{}", "00000006-b"));
+}
+
+#[test]
+fn the_consoles_fixture_is_a_picture() {
+    let picture: Picture = serde_json::from_str(include_str!("../../console/fixtures/picture.json")).unwrap();
+    assert_eq!((picture.schema, picture.areas[0].level), (SCHEMA, Level::Nation));
+}

@@ -93,8 +93,8 @@ fn at_first_hidden(table: &Table, hidden: &[Hidden], column: usize, cell: usize,
     let nothing_is_possible = withheld || (column > 0 && hidden[cell].eligible);
     // Elsewhere the outsider is taken to know whether there is anybody at all: more than one really knows.
     let low = i64::from(!nothing_is_possible && table.cells[cell].columns()[column] > 0);
-    // That a whole is hidden says that it is small.
-    let is_whole = table.sums.iter().any(|sum| sum.whole == cell);
+    // That a whole is hidden says that it is small, unless it was hidden for the sake of another table.
+    let is_whole = !table.settled.contains_key(&cell) && table.sums.iter().any(|sum| sum.whole == cell);
     let small = (1..=threshold).contains(&table.cells[cell].columns()[column]);
     Bounds { low, high: if is_whole && small { threshold } else { MANY } }
 }

@@ -8,9 +8,11 @@
 
 mod attack;
 mod groups;
+mod nested;
 mod proportion;
 mod suppression;
 
 pub use groups::{AgeBand, EthnicGroup, UNKNOWN, deprivation_fifth};
+pub use nested::{Area, ReleasedArea, release_areas};
 pub use proportion::{Interval, NotAProportion, Z_95, Z_99_8, wilson};
 pub use suppression::{Count, Published, Rule, Table};

@@ -5,6 +5,8 @@
 //! `attack.rs`), and further counts are withheld until none of the small ones can be pinned down. The people *not*
 //! vaccinated are protected in the same way, since they are the difference of two published counts.
 
+use std::collections::BTreeMap;
+
 use crate::attack::{Bounds, bounds};
 use crate::proportion::{Interval, Z_95, wilson};
 
@@ -99,6 +101,17 @@ pub(crate) struct Sum {
 pub struct Table {
     pub(crate) cells: Vec<Count>,
     pub(crate) sums: Vec<Sum>,
+    /// Of cells about which something was settled elsewhere: what, by place.
+    pub(crate) settled: BTreeMap<usize, Settled>,
+}
+
+/// What was settled about a cell before its table is released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// Published in another table; nothing more of it can be hidden.
+    Published(Hidden),
+    /// Withheld, whatever its table needs.
+    Withheld,
 }
 
 /// What is hidden of a cell. A hidden denominator hides the numerator with it.
@@ -106,6 +119,15 @@ pub struct Table {
 pub(crate) struct Hidden {
     pub(crate) eligible: bool,
     pub(crate) vaccinated: bool,
+}
+
+impl Hidden {
+    const ALL: Self = Self { eligible: true, vaccinated: true };
+
+    fn of(published: &Published) -> Self {
+        let eligible = published.eligible.is_none();
+        Self { eligible, vaccinated: eligible || published.vaccinated.is_none() }
+    }
 }
 
 impl Table {
@@ -121,6 +143,20 @@ impl Table {
         self.cells.len() - 1
     }
 
+    /// Adds a cell that another table publishes, or withholds, in this way; it is neither shown nor hidden anew.
+    pub fn published(&mut self, count: Count, published: &Published) -> usize {
+        let place = self.cell(count);
+        self.settled.insert(place, Settled::Published(Hidden::of(published)));
+        place
+    }
+
+    /// Adds a cell that is withheld, both counts of it.
+    pub fn withheld(&mut self, count: Count) -> usize {
+        let place = self.cell(count);
+        self.settled.insert(place, Settled::Withheld);
+        place
+    }
+
     /// Says that a cell is the sum of others, as everybody can see from their names.
     pub fn sum(&mut self, whole: usize, parts: impl IntoIterator<Item = usize>) {
         self.sums.push(Sum { whole, parts: parts.into_iter().collect() });
@@ -129,11 +165,20 @@ impl Table {
     /// The cells as they may be published, by place.
     #[must_use]
     pub fn release(&self, rule: &Rule) -> Vec<Published> {
-        let hidden = self.hidden(rule);
+        self.print(rule, &self.hidden(rule))
+    }
+
+    /// As [`release`](Self::release), but safe even from someone who knows every count that is shown before it was rounded.
+    #[must_use]
+    pub fn release_from_the_informed(&self, rule: &Rule) -> Vec<Published> {
+        self.print(rule, &self.hidden(&Rule { base: 1, ..*rule }))
+    }
+
+    fn print(&self, rule: &Rule, hidden: &[Hidden]) -> Vec<Published> {
         let shown = |count: u64, hidden: bool| (!hidden).then(|| rule.round(count));
         self.cells
             .iter()
-            .zip(&hidden)
+            .zip(hidden)
             .map(|(cell, hidden)| Published {
                 eligible: shown(cell.eligible, hidden.eligible),
                 vaccinated: shown(cell.vaccinated, hidden.vaccinated),
@@ -145,7 +190,13 @@ impl Table {
         let mut hidden: Vec<Hidden> = self
             .cells
             .iter()
-            .map(|cell| {
+            .enumerate()
+            .map(|(place, cell)| {
+                match self.settled.get(&place) {
+                    Some(Settled::Published(hidden)) => return *hidden,
+                    Some(Settled::Withheld) => return Hidden::ALL,
+                    None => {}
+                }
                 let eligible = rule.is_small(cell.eligible);
                 let not = cell.eligible.saturating_sub(cell.vaccinated);
                 Hidden { eligible, vaccinated: eligible || rule.is_small(cell.vaccinated) || rule.is_small(not) }
@@ -187,7 +238,7 @@ impl Table {
     /// Hides one more count that protects a cell: the smallest that is something, then those that are nothing, then the
     /// sums themselves, then any. Tells whether there was one.
     fn hide_more(&self, hidden: &mut [Hidden], column: usize, cell: usize) -> bool {
-        let visible = |cell: &usize| !is_hidden(hidden, column, *cell);
+        let visible = |cell: &usize| !is_hidden(hidden, column, *cell) && !self.settled.contains_key(cell);
         let value = |cell: &usize| self.cells[*cell].columns()[column];
         let around = || self.sums.iter().filter(|sum| sum.parts.contains(&cell));
         let parts = || around().flat_map(|sum| sum.parts.iter().copied()).filter(visible);
@@ -208,7 +259,22 @@ impl Table {
             hidden[*place].vaccinated = true;
             hidden[*place].eligible |= column == 0;
         }
-        !next.is_empty()
+        !next.is_empty() || (column > 0 && self.hide_denominator(hidden, cell))
+    }
+
+    /// Hides one more denominator, where no numerator is left to be hidden: the cell's own, then one in a sum with it, then
+    /// any. Tells whether there was one.
+    fn hide_denominator(&self, hidden: &mut [Hidden], cell: usize) -> bool {
+        let visible = |cell: &usize| !hidden[*cell].eligible && !self.settled.contains_key(cell);
+        let around = self.sums.iter().filter(|sum| sum.parts.contains(&cell)).flat_map(|sum| sum.parts.iter().copied());
+        let smallest = |cell: &usize| self.cells[*cell].eligible;
+        let next = std::iter::once(cell).find(visible);
+        let next = next.or_else(|| around.filter(visible).min_by_key(smallest));
+        let next = next.or_else(|| (0..self.cells.len()).filter(visible).min_by_key(smallest));
+        if let Some(place) = next {
+            hidden[place] = Hidden::ALL;
+        }
+        next.is_some()
     }
 }
 
