@@ -154,28 +154,22 @@ def area_table(areas):
     return table
 
 
-def coarse(ring):
-    """A closed ring on the grid without repeated points and points on a straight line; empty if it has no area left.
-
-    A point goes to the same place whichever area it belongs to, and leaving out a point on a straight line moves no
-    line, so neighbours that shared a border still share it.
-    """
-    points = []
-    for east, north in ring[:-1]:
-        point = (round(east / GRID) * GRID, round(north / GRID) * GRID)
-        if not points or points[-1] != point:
-            points.append(point)
-    turns = True
-    while turns and len(points) > 2:
-        kept = [at for before, at, after in zip([points[-1], *points], points, [*points[1:], points[0]])
-                if (at[0] - before[0]) * (after[1] - at[1]) != (at[1] - before[1]) * (after[0] - at[0])]
-        turns, points = len(kept) < len(points), kept
-    return [*points, points[0]] if len(points) > 2 else []
-
-
 def signed_area(ring):
     """Twice the area of a closed ring; positive if it runs anticlockwise."""
     return sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(ring, ring[1:]))
+
+
+def coarse(ring):
+    """A closed ring on the grid without repeated points; empty if it has no area left.
+
+    A point goes to the same place whichever area it belongs to, so neighbours that shared a border still share it.
+    """
+    points = []
+    for east, north in ring:
+        point = (round(east / GRID) * GRID, round(north / GRID) * GRID)
+        if not points or points[-1] != point:
+            points.append(point)
+    return points if signed_area(points) else []
 
 
 def outlines(data, areas):
