@@ -9,7 +9,13 @@ function pathTo(root, element) {
   return path;
 }
 
-const follow = (root, path) => path.reduce((at, n) => at?.children[n], root);
+/** What takes the place of an element: the one with its id, or that reads and leads the same, or that stands where it stood. */
+function successor(main, element, path) {
+  const given = element.id && document.getElementById(element.id);
+  if (given) return given;
+  const alike = (other) => other.textContent === element.textContent && other.getAttribute("href") === element.getAttribute("href") && other.name === element.name;
+  return [...main.querySelectorAll(element.localName)].find(alike) ?? path.reduce((at, n) => at?.children[n], main);
+}
 
 /** Whether someone has begun to fill in a form: what was typed must not be taken away. */
 function isBeingFilledIn(main) {
@@ -20,7 +26,7 @@ function isBeingFilledIn(main) {
 }
 
 /** Puts the children of a newer <main> in place; focus, scroll and what was unfolded stay where they were. */
-function replace(main, newer) {
+function replace(main, newer, place) {
   const focused = document.activeElement && main.contains(document.activeElement) && document.activeElement !== main ? document.activeElement : null;
   const path = focused && pathTo(main, focused);
   const open = [...main.querySelectorAll("details")].map((details) => details.open);
@@ -31,13 +37,14 @@ function replace(main, newer) {
 
   main.replaceChildren(...newer.childNodes);
   main.dataset.version = newer.dataset.version ?? "";
+  place();
 
   [...main.querySelectorAll("details")].forEach((details, n) => { if (open[n] !== undefined) details.open = open[n]; });
   const figures = [...main.querySelectorAll("figure[data-chart]")];
   figures.forEach((figure, n) => { if (heights[n]) figure.style.minHeight = `${heights[n]}px`; });
   if (focused) {
-    const same = (focused.id && document.getElementById(focused.id)) || follow(main, path);
-    if (same?.tagName === focused.tagName) same.focus({ preventScroll: true });
+    const same = successor(main, focused, path);
+    if (same?.localName === focused.localName) same.focus({ preventScroll: true });
   }
   [...main.querySelectorAll(".ims-scroll")].forEach((box, n) => { box.scrollLeft = scrolled[n] ?? 0; });
   scrollTo({ left, top, behavior: "instant" });
@@ -98,8 +105,7 @@ export function keepFresh(ready) {
       if (!newer) throw new Error("no such page");
       if (newer.dataset.version !== main.dataset.version) {
         if (isBeingFilledIn(main)) return said.failed(since, "There are newer figures. They are shown when the form you are filling in is sent.");
-        replace(main, newer);
-        said.place();
+        replace(main, newer, said.place);
         ready(main);
       }
       since = new Date();

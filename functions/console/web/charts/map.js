@@ -55,6 +55,9 @@ export function drawMap({ level, href, areas }, { width, label, shapes }) {
   const listed = new Set(shown.map(({ code }) => code));
   const others = [...outlines.values()].filter(({ code }) => !listed.has(code));
 
+  const borders = bordersOf(shapes, level);
+  const line = level === "sub_icb" ? 0.5 : 0.8;
+
   const chart = picture({
     width, height, margin: 0, inset,
     projection: { type: "reflect-y", domain: { type: "MultiPoint", coordinates: extent } },
@@ -62,7 +65,9 @@ export function drawMap({ level, href, areas }, { width, label, shapes }) {
       geo(others, { fill: "#d8dde0" }),
       geo(withheld, { className: "ims-withheld-areas", fill: `url(#${WITHHELD})`, title: ({ area }) => titleOf(area) }),
       geo(known, { className: "ims-known-areas", fill: ({ area }) => classOf(classes, area.coverage).colour, title: ({ area }) => titleOf(area) }),
-      geo(bordersOf(shapes, level), { stroke: INK, strokeWidth: level === "sub_icb" ? 0.5 : 0.8, strokeLinejoin: "round", pointerEvents: "none" }),
+      // Dark lines on a light ground are seen between dark areas and between light ones.
+      geo(borders, { stroke: "#fff", strokeWidth: line * 3, strokeLinejoin: "round", pointerEvents: "none" }),
+      geo(borders, { stroke: INK, strokeWidth: line, strokeLinejoin: "round", pointerEvents: "none" }),
     ],
   }, `${label}. The table has the same numbers.`);
   chart.classList.add("ims-plot--map");
