@@ -21,12 +21,13 @@ use ims_domain::campaign::Wave;
 use ims_domain::ids::stable_hash;
 use ims_eligibility::{Campaign as EligibilityCampaign, Status};
 use ims_messaging::{Bucket, ObjectError, Objects};
-use ims_runtime::Service;
+use ims_runtime::settings::optional;
+use ims_runtime::{Service, SettingsError};
 use ims_snapshot::{ContactRow, Manifest, PersonRow, SnapshotError, VaccinationRow};
 use ims_store::{Definition, Store, StoreError};
 use ims_uptake::Rule;
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -84,14 +85,60 @@ pub enum ReportError {
     Csv(#[from] csv::Error),
 }
 
-/// Handles a request.
+/// How soon after a report a new snapshot is reported on at once; a sooner one waits for the schedule, because a report
+/// reads the whole snapshot.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace(pub SignedDuration);
+
+impl Pace {
+    /// From `IMS_REPORT_EVERY_SECONDS`; a quarter of an hour where it is not set.
+    ///
+    /// # Errors
+    /// Where it is no number of seconds.
+    pub fn from_env() -> Result<Self, SettingsError> {
+        let name = "IMS_REPORT_EVERY_SECONDS";
+        let seconds = match optional(name) {
+            None => 900,
+            Some(text) => text.parse::<u32>().map_err(|_| SettingsError::Invalid {
+                name: name.to_owned(),
+                value: text.clone(),
+                why: "expected seconds".to_owned(),
+            })?,
+        };
+        Ok(Self(SignedDuration::from_secs(seconds.into())))
+    }
+}
+
+/// Handles a request, or the news of a manifest in the snapshot bucket.
 ///
 /// # Errors
 /// Where the event is no known request, there is no snapshot, or reading or writing fails.
-pub async fn handle(service: &Service, event: Value) -> Result<Value, ReportError> {
+pub async fn handle(service: &Service, pace: Pace, event: Value) -> Result<Value, ReportError> {
+    if is_news(&event) {
+        return match last_written(service).await? {
+            Some(last) if Timestamp::now().duration_since(last) < pace.0 => {
+                Ok(json!({"skipped": format!("the last report is of {last}")}))
+            }
+            _ => report(service).await,
+        };
+    }
     match serde_json::from_value(event)? {
         Request::Report => report(service).await,
     }
+}
+
+/// Whether an event tells of objects that were created.
+fn is_news(event: &Value) -> bool {
+    let records = event["Records"].as_array();
+    records.is_some_and(|records| records.iter().all(|record| record["s3"]["object"]["key"].is_string()))
+}
+
+/// When a picture was last written.
+async fn last_written(service: &Service) -> Result<Option<Timestamp>, ReportError> {
+    let Some(campaign) = service.store.campaigns().await?.into_iter().next() else { return Ok(None) };
+    let Some(bytes) = service.objects.get(Bucket::Exports, &picture::key(&campaign)).await? else { return Ok(None) };
+    let picture: Value = serde_json::from_slice(&bytes)?;
+    Ok(picture["written"].as_str().and_then(|written| written.parse().ok()))
 }
 
 /// What a campaign's report follows from besides the snapshot: cheap to read, before it is known whether anything changed.

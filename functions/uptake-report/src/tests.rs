@@ -252,6 +252,7 @@ fn a_day_counts_the_first_message_the_first_dose_and_calls() {
         contact("message", "a", "sent", ""),
         contact("message", "b", "queued", ""),
         contact("call", "a", "done", ""),
+        contact("decision", "a", "", ""),
     ];
     let picture = drawn(&people, &contacts);
     let days: Vec<_> = picture.trend.iter().map(|day| (day.day, day.invited, day.vaccinated, day.called)).collect();
@@ -273,4 +274,11 @@ fn an_older_report_leaves_a_newer_picture() {
 fn the_consoles_fixture_is_a_picture() {
     let picture: Picture = serde_json::from_str(include_str!("../../console/fixtures/picture.json")).unwrap();
     assert_eq!((picture.schema, picture.areas[0].level), (SCHEMA, Level::Nation));
+}
+
+#[test]
+fn a_new_manifest_is_news_and_a_request_is_not() {
+    let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    assert!(is_news(&read(include_str!("../fixtures/manifest-created.json"))));
+    assert!(!is_news(&read(include_str!("../fixtures/report.json"))));
 }
