@@ -5,7 +5,8 @@ and uvloop instead of Hypercorn, whose parser is written in Python; the garbage 
 that live as long as the stack; and Nagle's algorithm is off for its Runtime API, which answers in several small writes
 (with delayed acknowledgements a warm invocation costs about 40 ms more).
 
-`GET /_ims/requests` gives the requests so far by service and operation.
+`GET /_ims/requests` gives the requests so far by service and operation. After `GET /_ims/twice/on` every message sent to
+SQS is there twice, as SQS may deliver it, until `GET /_ims/twice/off`.
 """
 
 import gc
@@ -47,26 +48,67 @@ def operation(scope):
     return signed[1], scope["method"]
 
 
-def counting(app):
-    """The application, counting what passes."""
+async def answer(send, found):
+    """Answers with JSON."""
+    body = json.dumps(found).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
-    async def counted(scope, receive, send):
+
+async def read(receive):
+    """A request's whole body."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body
+
+
+def replay(body, receive):
+    """Gives a body that was read again, and then what else comes."""
+    given = False
+
+    async def again():
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+async def nowhere(_message):
+    """Takes an answer that nobody waits for."""
+
+
+def wrapped(app):
+    """The application; requests are counted, and while it is asked for every SQS message is taken twice."""
+    twice = False
+
+    async def call(scope, receive, send):
+        nonlocal twice
         if scope["type"] == "http":
             if scope["path"] == "/_ims/requests":
                 found = {}
                 for (service, name), count in sorted(requests.items()):
                     found.setdefault(service, {})[name] = count
-                body = json.dumps(found).encode()
-                headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-                await send({"type": "http.response.start", "status": 200, "headers": headers})
-                await send({"type": "http.response.body", "body": body})
-                return
+                return await answer(send, found)
+            if scope["path"] in ("/_ims/twice/on", "/_ims/twice/off"):
+                twice = scope["path"].endswith("/on")
+                return await answer(send, {"twice": twice})
             named = operation(scope)
             if named:
                 requests[named] += 1
+            if twice and named in (("sqs", "SendMessage"), ("sqs", "SendMessageBatch")):
+                body = await read(receive)
+                await app(scope, replay(body, receive), nowhere)
+                receive = replay(body, receive)
         await app(scope, receive, send)
 
-    return counted
+    return call
 
 
 async def serve(app, config):
@@ -93,5 +135,5 @@ if __name__ == "__main__":
     gc.set_threshold(50_000, 20, 50)
     uvloop.install()
     hypercorn.asyncio.serve = serve
-    ministack.app.app = counting(ministack.app.app)
+    ministack.app.app = wrapped(ministack.app.app)
     ministack.app.main()

@@ -22,11 +22,11 @@ use ims_testkit::population::nhs_number;
 use ims_tests::{
     Stack,
     draw::Draw,
-    processes::{kill, workers},
     rows::{demographics, demographics_file},
     stack,
 };
 use serde_json::{Value, json};
+use xtask::workers::{kill, workers};
 
 /// People who are selected.
 const PEOPLE: u64 = 160;
@@ -59,13 +59,9 @@ async fn drop_people(stack: &Stack, place: u64, body: Vec<u8>) {
     assert_eq!((file.state, file.rejected), (FeedFileState::Processed, 0), "{file:?}");
 }
 
-/// Defines a flu campaign of this run alone, and selects its wave; how many were selected.
-async fn select(stack: &Stack, campaign: &str) -> u64 {
-    let folder = xtask::workspace_root().join("tests/campaigns");
-    let read = |name: &str| -> Value { serde_json::from_slice(&std::fs::read(folder.join(name)).unwrap()).unwrap() };
-    let (mut rules, mut plan) = (read("flu.json"), read("flu.plan.json"));
-    rules["CampaignConfig"]["ID"] = json!(campaign);
-    plan["campaign"] = json!(campaign);
+/// Defines a flu campaign of this run alone, and selects its wave; its name, and how many were selected.
+async fn select(stack: &Stack) -> (String, u64) {
+    let (campaign, rules, plan) = stack.campaign("faults").unwrap();
     let planning = async |request: Value| stack.running.invoke("wave-planning", &request).await.unwrap();
     stack.running.invoke("snapshot-export", &json!({"action": "merge", "settle": true})).await.unwrap();
     planning(json!({"action": "define", "rules": rules, "plan": plan})).await;
@@ -74,7 +70,7 @@ async fn select(stack: &Stack, campaign: &str) -> u64 {
     loop {
         let status = planning(json!({"action": "status", "campaign": campaign, "wave": "w1"})).await;
         if status["wave"]["state"] == "selected" {
-            return status["wave"]["candidates"].as_u64().unwrap();
+            return (campaign, status["wave"]["candidates"].as_u64().unwrap());
         }
         assert!(begun.elapsed() < Duration::from_secs(60), "{status}");
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -165,11 +161,10 @@ async fn one_text_a_person_and_nobody_missed_whatever_fails() {
     // Captured by the test harness: shown where the test fails.
     eprintln!("IMS_FAULT_SEED={seed}");
     let mut draw = Draw::new(seed);
-    let campaign = format!("flu-faults-{}", stack.run);
     stack.notify("_reset", Some(&Value::Null)).await.unwrap();
     drop_people(&stack, 1_000, people(2 * stack.run, 0)).await;
     stack.running.drain().await.unwrap();
-    let selected = select(&stack, &campaign).await;
+    let (campaign, selected) = select(&stack).await;
     assert!(selected >= PEOPLE, "{selected} selected");
     drop_people(&stack, 1_001, people(2 * stack.run + 1, DEAD)).await;
 
@@ -190,6 +185,7 @@ async fn one_text_a_person_and_nobody_missed_whatever_fails() {
         let (stack, stop, draw) = (Arc::clone(&stack), Arc::clone(&stop), Draw::new(seed ^ 7));
         async move { unrest(&stack, draw, stop).await }
     });
+    stack.deliver_twice(true).await.unwrap();
     let begun = Instant::now();
     let release = json!({"action": "release", "campaign": campaign, "wave": "w1"});
     stack.running.invoke("wave-planning", &release).await.unwrap();
@@ -207,6 +203,7 @@ async fn one_text_a_person_and_nobody_missed_whatever_fails() {
     send_all_again(&stack, &campaign, &mut draw).await;
     come_to_rest(&stack, &campaign).await;
     receipts(&stack).await;
+    stack.deliver_twice(false).await.unwrap();
 
     let mut accepted: BTreeMap<String, usize> = BTreeMap::new();
     for sent in stack.running.sent().await.unwrap() {

@@ -1,7 +1,6 @@
 //! End-to-end and fault tests on the local stack that `IMS_STACK_DIR` names; without one they are skipped.
 
 pub mod draw;
-pub mod processes;
 pub mod rows;
 pub mod stack;
 

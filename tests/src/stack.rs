@@ -118,6 +118,33 @@ impl Stack {
         Ok(String::from_utf8(self.running.get("acks", key).await?)?)
     }
 
+    /// The flu campaign of `tests/campaigns` under a name of this run's own: its name, rules and contact plan.
+    ///
+    /// # Errors
+    /// Where a file cannot be read.
+    pub fn campaign(&self, name: &str) -> Result<(String, Value, Value)> {
+        let folder = xtask::workspace_root().join("tests/campaigns");
+        let read = |file: &str| -> Result<Value> { Ok(serde_json::from_slice(&std::fs::read(folder.join(file))?)?) };
+        let (mut rules, mut plan) = (read("flu.json")?, read("flu.plan.json")?);
+        let campaign = format!("flu-{name}-{}", self.run);
+        rules["CampaignConfig"]["ID"] = json!(campaign);
+        plan["campaign"] = json!(campaign);
+        Ok((campaign, rules, plan))
+    }
+
+    /// From now on the emulator keeps every message that is sent to SQS twice, or no longer does.
+    ///
+    /// # Errors
+    /// Where the emulator does not know how.
+    pub async fn deliver_twice(&self, twice: bool) -> Result<()> {
+        let url = format!("{}/_ims/twice/{}", self.running.endpoints.aws, if twice { "on" } else { "off" });
+        let answer: Value = self.http.get(url).send().await?.json().await?;
+        if answer["twice"] != twice {
+            bail!("the emulator answered {answer}");
+        }
+        Ok(())
+    }
+
     /// Removes an object, as if it had never been written.
     ///
     /// # Errors

@@ -17,8 +17,8 @@ pub struct Endpoints {
     pub aws: String,
     /// Base URL of the national API: `{api}/Immunization`.
     pub api: String,
-    /// Staff web pages, where the stack has them.
-    pub console: Option<String>,
+    /// Staff web pages.
+    pub console: String,
     /// Sandbox GOV.UK Notify.
     pub notify: String,
     /// AWS region.

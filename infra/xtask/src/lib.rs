@@ -12,6 +12,8 @@ pub mod progress;
 pub mod python;
 pub mod stack;
 pub mod test;
+pub mod web;
+pub mod workers;
 
 use std::path::PathBuf;
 

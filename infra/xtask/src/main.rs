@@ -8,6 +8,7 @@ use xtask::{
     demo::{self, DemoArgs},
     stack::{self, Emulator, Ports, StackOptions},
     test::{self, TestArgs},
+    workers,
 };
 
 /// Exit status of a call that makes no sense; clap's own.
@@ -59,6 +60,13 @@ enum Task {
         /// Leave the stack up afterwards
         #[arg(long)]
         keep: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Kill the running processes of a function of the local stack, to see that nothing is sent twice
+    Kill {
+        /// Function, e.g. sms-dispatch
+        function: String,
         #[command(flatten)]
         place: Place,
     },
@@ -116,6 +124,9 @@ struct Up {
     /// Seconds for which the queues hide a message that was received
     #[arg(long, default_value_t = 120)]
     visibility_seconds: u32,
+    /// Merge the snapshot only when asked, not every minute
+    #[arg(long)]
+    still: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -131,6 +142,7 @@ impl Up {
             send_fence_seconds: self.send_fence_seconds,
             token_window_seconds: self.token_window_seconds,
             visibility_seconds: self.visibility_seconds,
+            fresh: !self.still,
         })
     }
 }
@@ -181,11 +193,16 @@ async fn run(task: Task) -> Result<ExitCode> {
                     return Ok(WRONG_USAGE.into());
                 }
             };
-            let stack = StackOptions { emulator, ports, local_dir: place.dir(), ..StackOptions::default() };
+            let stack =
+                StackOptions { emulator, ports, local_dir: place.dir(), fresh: keep, ..StackOptions::default() };
             if !demo::run(DemoArgs { people, seed, stack, json, keep }).await? {
                 return Ok(ExitCode::FAILURE);
             }
         }
+        Task::Kill { function, place } => match workers::kill_function(&place.dir(), &function)? {
+            0 => println!("no process of {function} is running: it has had nothing to do yet"),
+            count => println!("killed {count} of {function}"),
+        },
         Task::Geography => drop(demo::geography()?),
         Task::Bench { list: true, .. } => eprintln!("there are no benchmarks yet"),
         Task::Bench { names, .. } => bail!("there are no benchmarks yet (asked for: {})", names.join(", ")),

@@ -20,7 +20,7 @@ pub struct Package {
     pub name: String,
     /// The zip.
     pub path: PathBuf,
-    /// Object key: `{name}/{hash of the binary}.zip`.
+    /// Object key: `{name}/{hash of the content}.zip`.
     pub key: String,
 }
 
@@ -72,11 +72,14 @@ pub fn build() -> Result<PathBuf> {
     Ok(target_dir().join("debug"))
 }
 
-/// Zips every function, some at a time; packages whose binary has not changed are used again.
+/// The function that comes with files of its own, in `assets/` beside its program.
+const WITH_ASSETS: &str = "console";
+
+/// Zips every function, some at a time; packages whose content has not changed are used again.
 ///
 /// # Errors
 /// Where a binary is missing or a file cannot be written.
-pub fn package(binaries: &Path, local_dir: &Path) -> Result<Vec<Package>> {
+pub fn package(binaries: &Path, assets: &Path, local_dir: &Path) -> Result<Vec<Package>> {
     let dir = local_dir.join("packages");
     fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
     let waiting = Mutex::new(functions()?);
@@ -88,7 +91,8 @@ pub fn package(binaries: &Path, local_dir: &Path) -> Result<Vec<Package>> {
                 loop {
                     let next = waiting.lock().ok().and_then(|mut names| names.pop());
                     let Some(name) = next else { break };
-                    let package = package_one(&name, binaries, &dir);
+                    let assets = (name == WITH_ASSETS).then_some(assets);
+                    let package = package_one(&name, binaries, assets, &dir);
                     if let Ok(mut done) = done.lock() {
                         done.push(package);
                     }
@@ -103,10 +107,24 @@ pub fn package(binaries: &Path, local_dir: &Path) -> Result<Vec<Package>> {
     Ok(packages)
 }
 
-fn package_one(name: &str, binaries: &Path, dir: &Path) -> Result<Package> {
+fn package_one(name: &str, binaries: &Path, assets: Option<&Path>, dir: &Path) -> Result<Package> {
     let binary = binaries.join(name);
     let bytes = fs::read(&binary).with_context(|| format!("reading {}", binary.display()))?;
-    let hash = &hex(&Sha256::digest(&bytes))[..16];
+    let mut files = Vec::new();
+    if let Some(assets) = assets {
+        for entry in fs::read_dir(assets).with_context(|| format!("reading {}", assets.display()))? {
+            let entry = entry?;
+            files.push((format!("assets/{}", entry.file_name().to_string_lossy()), fs::read(entry.path())?));
+        }
+        files.sort();
+    }
+    let mut hash = Sha256::new();
+    hash.update(&bytes);
+    for (file, content) in &files {
+        hash.update(file);
+        hash.update(content);
+    }
+    let hash = &hex(&hash.finalize())[..16];
     let path = dir.join(format!("{name}-{hash}.zip"));
     let package = Package { name: name.to_owned(), path: path.clone(), key: format!("{name}/{hash}.zip") };
     if path.is_file() {
@@ -121,6 +139,10 @@ fn package_one(name: &str, binaries: &Path, dir: &Path) -> Result<Package> {
     let mut zip = ZipWriter::new(fs::File::create(&part)?);
     zip.start_file("bootstrap", options)?;
     zip.write_all(&bytes)?;
+    for (file, content) in &files {
+        zip.start_file(file.as_str(), options.unix_permissions(0o644))?;
+        zip.write_all(content)?;
+    }
     zip.finish()?;
     fs::rename(part, path)?;
     step(format!("packaged {name} ({} MB)", bytes.len() / 1_000_000));

@@ -20,7 +20,7 @@ use crate::{
     package,
     processes::Processes,
     progress::step,
-    python, workspace_root,
+    python, web, workspace_root,
 };
 
 /// Name of the CloudFormation stack; each emulator holds one.
@@ -92,6 +92,8 @@ pub struct StackOptions {
     pub token_window_seconds: u32,
     /// Seconds for which a queue hides a message that was received: when the work of a process that died comes again.
     pub visibility_seconds: u32,
+    /// Whether schedules merge the snapshot every minute, so that the console follows by itself.
+    pub fresh: bool,
 }
 
 impl Default for StackOptions {
@@ -105,6 +107,7 @@ impl Default for StackOptions {
             send_fence_seconds: 90,
             token_window_seconds: 30,
             visibility_seconds: 120,
+            fresh: false,
         }
     }
 }
@@ -128,9 +131,7 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
     let ports = options.ports;
     step("checking prerequisites");
     python::check()?;
-    if Command::new("node").arg("--version").output().map_or(true, |output| !output.status.success()) {
-        step("note: no Node.js found; the local stack does without, browser tests need version 20 or later");
-    }
+    web::check()?;
     fs::create_dir_all(&local_dir).with_context(|| format!("creating {}", local_dir.display()))?;
     for (name, port, flag, variable) in [
         (EMULATOR, ports.aws, "--port", "IMS_AWS_PORT"),
@@ -152,8 +153,9 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
     }
     step("building the functions");
     let binaries = package::build()?;
+    let assets = web::build(&demo::areas()?, &local_dir)?;
     step("packaging");
-    let packages = package::package(&binaries, &local_dir)?;
+    let packages = package::package(&binaries, &assets, &local_dir)?;
     wait_for(&processes, EMULATOR, &format!("{aws}/_ministack/health")).await?;
 
     let (issuer_key, token_key) = issuer(&local_dir)?;
@@ -171,6 +173,9 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
         ("LocalVisibilitySeconds", options.visibility_seconds.to_string()),
         // The set clock calls the scheduled functions.
         ("ScheduleState", "DISABLED".to_owned()),
+        ("FreshnessState", if options.fresh { "ENABLED" } else { "DISABLED" }.to_owned()),
+        ("ReportEverySeconds", "0".to_owned()),
+        ("ConsoleBase", "/console".to_owned()),
     ]);
     let config = endpoints::aws_config(&aws).await;
     let outputs = deploy::deploy(&config, STACK, &packages, &parameters).await?;
@@ -198,8 +203,12 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
     }
     if !processes.is_running(FRONT_DOOR) {
         let port = ports.front_door.to_string();
-        processes
-            .start(FRONT_DOOR, clean(&sandbox).args(["front-door", "--port", &port, "--api-target", &api_target]))?;
+        processes.start(
+            FRONT_DOOR,
+            clean(&sandbox)
+                .args(["front-door", "--port", &port, "--api-target", &api_target, "--console-target"])
+                .arg(format!("{api_target}/console")),
+        )?;
     }
     wait_for(&processes, NOTIFY, &format!("{notify}/_sent")).await?;
     wait_for(&processes, FRONT_DOOR, &front_door).await?;
@@ -208,7 +217,7 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
     let endpoints = Endpoints {
         aws,
         api: format!("{front_door}/api"),
-        console: None,
+        console: format!("{front_door}/console"),
         notify,
         region: REGION.to_owned(),
         stack: STACK.to_owned(),

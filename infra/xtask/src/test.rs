@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader},
     net::{Ipv4Addr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -12,10 +12,12 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     cargo,
+    demo::running,
+    endpoints::Endpoints,
     progress::step,
     python,
     stack::{self, Emulator, Ports, default_local_dir},
-    workspace_root,
+    web, workspace_root,
 };
 
 /// Tests that need a local stack; nextest's words.
@@ -66,6 +68,22 @@ type Step = (&'static str, fn(&TestArgs) -> Result<Done>);
 struct Done {
     outcome: Outcome,
     counts: Option<Counts>,
+}
+
+impl Done {
+    /// Both this and another.
+    fn and(self, other: Self) -> Self {
+        let outcome = if self.outcome == Outcome::Passed { other.outcome } else { self.outcome };
+        let counts = match (self.counts, other.counts) {
+            (Some(one), Some(two)) => Some(Counts {
+                passed: one.passed + two.passed,
+                failed: one.failed + two.failed,
+                skipped: one.skipped + two.skipped,
+            }),
+            (one, two) => one.or(two),
+        };
+        Self { outcome, counts }
+    }
 }
 
 const STEPS: &[Step] = &[
@@ -199,6 +217,12 @@ fn pytest_counts(line: &str) -> Option<Counts> {
     (line.contains(" in ") && counts != Counts::default()).then_some(counts)
 }
 
+/// `12 passed, 0 failed`, alone on a line
+fn plain_counts(line: &str) -> Option<Counts> {
+    let (passed, failed) = line.trim().strip_suffix(" failed")?.split_once(" passed, ")?;
+    Some(Counts { passed: passed.parse().ok()?, failed: failed.parse().ok()?, skipped: 0 })
+}
+
 fn nextest() -> Result<Done> {
     run_nextest(&format!("not ({ON_A_STACK})"), None)
 }
@@ -284,11 +308,13 @@ fn e2e(args: &TestArgs) -> Result<Done> {
     run_nextest(ON_A_STACK, Some(&own.dir))
 }
 
-/// A season with few people, judged by its own checks and then by other tools that read what it left.
+/// A season with few people, judged by its own checks, by other tools that read what it left, and in a browser that opens
+/// the console's pages.
 fn demo(args: &TestArgs) -> Result<Done> {
     let own = OwnStack::new("ci-demo")?;
+    let report = own.dir.join("demo.json");
     let mut play = own.task("demo")?;
-    play.args(["--people", DEMO_PEOPLE, "--emulator", emulator_name(args.emulator)]);
+    play.args(["--people", DEMO_PEOPLE, "--keep", "--emulator", emulator_name(args.emulator), "--json"]).arg(&report);
     let status = play.status().context("running the demo")?;
     if !status.success() {
         return Ok(Done { outcome: Outcome::Failed(format!("the demo: {status}")), counts: None });
@@ -296,7 +322,29 @@ fn demo(args: &TestArgs) -> Result<Done> {
     let mut command = Command::new(checks_python()?);
     command.current_dir(workspace_root()).env("IMS_DEMO_DIR", own.dir.join("demo"));
     command.args(["-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider", "tests/test_parquet.py"]);
-    counted(&mut command, true, pytest_counts)
+    let read = counted(&mut command, true, pytest_counts)?;
+    Ok(read.and(browser(&own.dir, &report)?))
+}
+
+/// Opens the console of a demo in a browser.
+fn browser(dir: &Path, report: &Path) -> Result<Done> {
+    let folder = workspace_root().join("tests/browser");
+    web::check()?;
+    web::install(&folder)?;
+    let endpoints = Endpoints::read(dir)?;
+    let mut tokens = serde_json::Map::new();
+    for role in ["planner", "analyst", "engineer", "agent"] {
+        tokens.insert(role.to_owned(), running::staff_token(&endpoints, role)?.into());
+    }
+    let mut command = Command::new("node");
+    command
+        .arg("run.mjs")
+        .current_dir(folder)
+        .env("IMS_CONSOLE", &endpoints.console)
+        .env("IMS_TOKENS", serde_json::Value::from(tokens).to_string())
+        .env("IMS_DEMO_JSON", std::path::absolute(report)?)
+        .env("IMS_SCREENSHOTS", std::path::absolute(dir)?.join("screenshots"));
+    counted(&mut command, true, plain_counts)
 }
 
 fn checks_python() -> Result<std::path::PathBuf> {

@@ -25,6 +25,7 @@ use jiff::{
     civil::{Date, date},
 };
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use crate::{
     endpoints::Endpoints,
@@ -108,7 +109,7 @@ pub async fn run(args: DemoArgs) -> Result<bool> {
         interrupted = interrupted() => Err(interrupted),
     };
     if args.keep {
-        step("the stack stays up; cargo xtask down stops it");
+        step("the stack and its console stay up; cargo xtask down stops them");
         return done;
     }
     let down = stack::down(&local_dir);
@@ -144,7 +145,13 @@ async fn play(args: &DemoArgs) -> Result<bool> {
     let settings = Settings { people: args.people, seed: args.seed, business_date: FIRST_DAY };
     let running = Running::connect(&endpoints).await?;
 
+    step(format!("the console is at {}/ ; sign in as", endpoints.console));
+    for role in ["planner", "engineer"] {
+        step(format!("  {role:<8} {}", running.sign_in_link(role)?));
+    }
+
     let mut season = season::Season::new(&running, &campaigns, settings, &geography, &folder)?;
+    season.live = args.keep;
     let played = season.run(&mut stages).await;
     season.timeline.finish()?;
     let last = played?;
@@ -176,6 +183,7 @@ async fn play(args: &DemoArgs) -> Result<bool> {
         verdict: &verdict,
         seconds: stages.seconds(),
         aws_requests,
+        folder: &folder,
         region_names: geography.lsoas.iter().map(|lsoa| (lsoa.region.clone(), lsoa.region_name.clone())).collect(),
     };
     let json = serde_json::to_vec_pretty(&report.json()?)?;
@@ -183,21 +191,37 @@ async fn play(args: &DemoArgs) -> Result<bool> {
     if let Some(path) = &args.json {
         fs::write(path, &json).with_context(|| format!("writing {}", path.display()))?;
     }
-    print!("{}", report.text(&folder)?);
+    print!("{}", report.text()?);
     Ok(report.failures()?.is_empty())
 }
 
-/// England's areas and sites, extracted on first use.
+/// England's areas and sites.
 ///
 /// # Errors
 /// Where they cannot be extracted or read.
 pub fn geography() -> Result<Geography> {
+    Ok(Geography::load(&extracted()?)?)
+}
+
+/// The file of England's areas with their names and outlines.
+///
+/// # Errors
+/// Where it cannot be extracted.
+pub fn areas() -> Result<PathBuf> {
+    Ok(extracted()?.join("areas.json"))
+}
+
+/// The folder of what is extracted on first use, and again when the extraction changes.
+fn extracted() -> Result<PathBuf> {
     let root = workspace_root();
     let folder = root.join(".local/geography");
-    if !folder.join("sites.csv").is_file() {
+    let script = root.join("infra/geography/extract.py");
+    let stamp = folder.join("extracted");
+    let digest = python::hex(&Sha256::digest(fs::read(&script)?));
+    if fs::read_to_string(&stamp).map_or(true, |made| made != digest) {
         step("extracting England's areas");
         let status = Command::new(python::venv(&[GEOGRAPHY])?)
-            .arg(root.join("infra/geography/extract.py"))
+            .arg(&script)
             .arg(&folder)
             .stdout(std::process::Stdio::null())
             .status()
@@ -205,8 +229,9 @@ pub fn geography() -> Result<Geography> {
         if !status.success() {
             bail!("infra/geography/extract.py failed; see above");
         }
+        fs::write(stamp, digest)?;
     }
-    Ok(Geography::load(&folder)?)
+    Ok(folder)
 }
 
 /// Loads a synthetic population into a running stack, and sets its clock to the day on which the population holds.

@@ -27,6 +27,8 @@ pub(super) struct Sums {
     pub(super) duplicates: u64,
     pub(super) sent_to_ineligible: u64,
     pub(super) bookings: u64,
+    /// People with an appointment that stands, whether its day has passed or not.
+    pub(super) booked: u64,
     pub(super) vaccinated: u64,
     pub(super) recall_tasks: u64,
     pub(super) calls_made: u64,
@@ -59,6 +61,7 @@ impl Sums {
         self.duplicates += other.duplicates;
         self.sent_to_ineligible += other.sent_to_ineligible;
         self.bookings += other.bookings;
+        self.booked += other.booked;
         self.vaccinated += other.vaccinated;
         self.recall_tasks += other.recall_tasks;
         self.calls_made += other.calls_made;
@@ -198,6 +201,11 @@ pub(super) fn figures(collected: &Collected, campaign: &Campaign, left: &Left, b
         row.programme(campaign.plan.programme).map_or(0, |held| held.doses_since(campaign.plan.count_doses_from))
     };
     sums.vaccinated = collected.people.iter().filter(|row| doses(row) > 0).count() as u64;
+    let booked = |row: &PersonRow| {
+        let history = row.programme(campaign.plan.programme);
+        history.and_then(|held| held.booked).is_some_and(|day| day >= campaign.plan.count_doses_from)
+    };
+    sums.booked = collected.people.iter().filter(|row| booked(row)).count() as u64;
     let doses_of: HashMap<&str, u64> =
         collected.people.iter().map(|row| (row.person_id.as_str(), u64::from(doses(row)))).collect();
     for row in of_campaign().filter(|row| row.kind == "call") {
@@ -235,6 +243,30 @@ pub(super) fn figures(collected: &Collected, campaign: &Campaign, left: &Left, b
         }
     }
     Ok(Figures { campaign: campaign.id.clone(), sums, funnel, by_region, by_fifth })
+}
+
+/// Where the picture that the console shows differs from the figures, in words.
+pub(super) fn other_picture(folder: &Path, figures: &Figures) -> Result<Vec<String>> {
+    let path = folder.join("exports/picture").join(format!("{}.json", figures.campaign));
+    let bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+    let picture: serde_json::Value =
+        serde_json::from_slice(&bytes).with_context(|| format!("reading {}", path.display()))?;
+    let sums = &figures.sums;
+    let ours = [
+        ("eligible", sums.eligible),
+        ("selected", sums.selected),
+        ("invited", sums.sent),
+        ("pending", sums.pending),
+        ("booked", sums.booked),
+        ("vaccinated", sums.vaccinated),
+        ("called", sums.calls_made),
+    ];
+    let differ = ours.into_iter().filter(|(name, count)| picture["funnel"][name] != *count);
+    Ok(differ
+        .map(|(name, count)| {
+            format!("{}: {count} {name}, the console's picture {}", figures.campaign, picture["funnel"][name])
+        })
+        .collect())
 }
 
 /// The day of each wave, for the report.

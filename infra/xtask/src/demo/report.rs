@@ -22,6 +22,8 @@ pub(super) struct Report<'a> {
     pub(super) verdict: &'a Verdict,
     pub(super) seconds: BTreeMap<String, f64>,
     pub(super) aws_requests: Option<Value>,
+    /// The run's folder.
+    pub(super) folder: &'a Path,
     pub(super) region_names: BTreeMap<String, String>,
 }
 
@@ -74,6 +76,7 @@ impl Report<'_> {
                 failures.push(format!("{}: the selected people are not all accounted for", figures.campaign));
             }
             failures.extend(self.verdict.other_sums(&figures.campaign, &figures.sums)?);
+            failures.extend(super::outcome::other_picture(self.folder, figures)?);
         }
         let expected = &self.verdict.result["expected"];
         for (name, ours) in
@@ -96,7 +99,7 @@ impl Report<'_> {
     }
 
     /// The report in words.
-    pub(super) fn text(&self, folder: &Path) -> Result<String> {
+    pub(super) fn text(&self) -> Result<String> {
         let mut out = String::new();
         writeln!(out, "\n{:=<110}", "Immunisation campaigns, season 2025 to 2026 ")?;
         writeln!(
@@ -121,7 +124,7 @@ impl Report<'_> {
                 .collect();
             writeln!(out, "AWS requests: {}", each.join(", "))?;
         }
-        writeln!(out, "\nFiles in {}:", folder.display())?;
+        writeln!(out, "\nFiles in {}:", self.folder.display())?;
         for (name, what) in [
             ("out.json", "this report as JSON"),
             ("oracle.json", "the oracle's findings"),

@@ -15,6 +15,8 @@ use serde_json::Value;
 
 use crate::{endpoints::Endpoints, progress::step};
 
+/// Seconds for which the run's own tokens are good.
+const TOKEN_SECONDS: u64 = 24 * 3600;
 /// How often anything is asked for that is waited for.
 const POLL: Duration = Duration::from_millis(150);
 /// Without any change for so long, a wait has failed: longer than a queue hides a message that was not finished.
@@ -40,6 +42,30 @@ pub struct Running {
     pub token: String,
 }
 
+/// A token of the sandbox issuer.
+fn token(endpoints: &Endpoints, subject: &str, supplier: Option<&str>, role: Option<&str>) -> Result<String> {
+    let key = std::fs::read(&endpoints.issuer_key).with_context(|| format!("reading {}", endpoints.issuer_key))?;
+    let now = u64::try_from(Timestamp::now().as_second())?;
+    let claims = Claims {
+        iss: ISSUER.into(),
+        aud: AUDIENCE.into(),
+        sub: subject.to_owned(),
+        exp: now + TOKEN_SECONDS,
+        iat: now,
+        supplier: supplier.map(str::to_owned),
+        role: role.map(str::to_owned),
+    };
+    Ok(sign(&claims, &key)?)
+}
+
+/// A token of a member of staff in this role, from the sandbox issuer.
+///
+/// # Errors
+/// Where it cannot be signed.
+pub fn staff_token(endpoints: &Endpoints, role: &str) -> Result<String> {
+    token(endpoints, &format!("demo-{role}"), None, Some(role))
+}
+
 impl Running {
     /// Makes the clients.
     ///
@@ -51,17 +77,6 @@ impl Running {
             let name = variable.trim_start_matches("IMS_TABLE_").to_lowercase();
             endpoints.tables.get(&name).cloned()
         })?;
-        let key = std::fs::read(&endpoints.issuer_key).with_context(|| format!("reading {}", endpoints.issuer_key))?;
-        let now = u64::try_from(Timestamp::now().as_second())?;
-        let claims = Claims {
-            iss: ISSUER.into(),
-            aud: AUDIENCE.into(),
-            sub: SUPPLIER.into(),
-            exp: now + 24 * 3600,
-            iat: now,
-            supplier: Some(SUPPLIER.into()),
-            role: None,
-        };
         Ok(Self {
             store: Store::new(aws_sdk_dynamodb::Client::new(&config), tables),
             s3: endpoints.s3().await,
@@ -69,9 +84,18 @@ impl Running {
             lambda: aws_sdk_lambda::Client::new(&config),
             // Idle connections are dropped before the front door drops them in the middle of a request.
             http: reqwest::Client::builder().no_proxy().pool_idle_timeout(Duration::from_secs(1)).build()?,
-            token: sign(&claims, &key)?,
+            token: token(endpoints, SUPPLIER, Some(SUPPLIER), None)?,
             endpoints: endpoints.clone(),
         })
+    }
+
+    /// Address that signs a member of staff in to the sandbox's console.
+    ///
+    /// # Errors
+    /// Where the token cannot be signed.
+    pub fn sign_in_link(&self, role: &str) -> Result<String> {
+        let token = staff_token(&self.endpoints, role)?;
+        Ok(format!("{}/sign-in?token={token}", self.endpoints.console))
     }
 
     /// Sets the business clock. To be called only when nothing is under way.

@@ -58,6 +58,8 @@ pub(super) struct Season<'a> {
     pub(super) crowd: Crowd<'a>,
     pub(super) timeline: Timeline,
     pub(super) left: Left,
+    /// Somebody watches the console: the snapshot is merged, and so reported on, every business day.
+    pub(super) live: bool,
     /// Who is who: the service's ids with the NHS numbers that the people dataset gives.
     people: Vec<(PersonId, String)>,
     numbers: HashMap<PersonId, usize>,
@@ -82,6 +84,7 @@ impl<'a> Season<'a> {
             crowd: Crowd::new(settings, geography, campaigns),
             timeline: Timeline::create(folder)?,
             left: Left::default(),
+            live: false,
             people: Vec::new(),
             numbers: HashMap::new(),
             references: HashSet::new(),
@@ -156,6 +159,10 @@ impl<'a> Season<'a> {
             stages.enter("selection");
             self.select(agenda).await?;
             self.release(agenda, stages).await?;
+        }
+        if self.live {
+            stages.enter("picture");
+            self.merge().await?;
         }
         Ok(())
     }

@@ -1,10 +1,15 @@
-//! Function processes of one stack, found by where their program was unpacked: no other stack's are touched.
+//! Function processes of one stack, found by where their program was unpacked: no other stack's are touched. Killing them
+//! is how one sees that nothing is lost and nothing sent twice.
 
 use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
 };
+
+use anyhow::{Context, Result, bail};
+
+use crate::package;
 
 /// A running function process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +18,20 @@ pub struct Worker {
     pub id: u32,
     /// The deployed function's name; empty where the system does not tell.
     pub function: String,
+}
+
+/// Kills the processes of a function at once, whatever they are doing, and says how many there were. The emulator starts
+/// another for the next message.
+///
+/// # Errors
+/// Where there is no such function.
+pub fn kill_function(local_dir: &Path, function: &str) -> Result<usize> {
+    if !package::functions()?.iter().any(|name| name == function) {
+        bail!("there is no function '{function}'; the functions are: {}", package::functions()?.join(", "));
+    }
+    let local_dir = fs::canonicalize(local_dir).with_context(|| format!("finding {}", local_dir.display()))?;
+    let deployed = format!("-{function}");
+    Ok(workers(&local_dir).iter().filter(|worker| worker.function.ends_with(&deployed) && kill(worker)).count())
 }
 
 /// Function processes whose program lies in a stack's directory.
