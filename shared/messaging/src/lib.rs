@@ -8,4 +8,4 @@ mod queues;
 
 pub use jobs::{ChunkJob, ClaimJob, IssueJob, LetterJob, PartJob, SmsJob};
 pub use objects::{Bucket, Buckets, ObjectError, Objects};
-pub use queues::{MessagingError, Queue, Queues, handle_each};
+pub use queues::{Depth, MessagingError, Queue, Queues, handle_each};

@@ -67,9 +67,37 @@ pub enum MessagingError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A queue could not be asked how long it is.
+    #[error("asking how many messages {queue} holds")]
+    Depth {
+        /// Queue name or URL.
+        queue: String,
+        /// Cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A message does not have the shape this version knows.
     #[error("message body cannot be read: {0}")]
     Body(String),
+}
+
+/// How many messages a queue holds, as SQS estimates it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Ready to be taken.
+    pub waiting: u64,
+    /// Taken and not yet answered for.
+    pub in_flight: u64,
+    /// Not yet visible.
+    pub delayed: u64,
+}
+
+impl Depth {
+    /// All of them.
+    #[must_use]
+    pub fn total(self) -> u64 {
+        self.waiting + self.in_flight + self.delayed
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -151,6 +179,40 @@ impl Queues {
             }
         }
         Ok(())
+    }
+
+    /// How many messages a queue holds.
+    ///
+    /// # Errors
+    /// Where SQS cannot be reached or refuses.
+    pub async fn depth(&self, queue: Queue) -> Result<Depth, MessagingError> {
+        self.depth_at(self.urls.get(&queue).map_or("", String::as_str)).await
+    }
+
+    /// How many messages the queue at a URL holds; for dead-letter queues, which no function sends to.
+    ///
+    /// # Errors
+    /// Where SQS cannot be reached or refuses.
+    pub async fn depth_at(&self, url: &str) -> Result<Depth, MessagingError> {
+        use aws_sdk_sqs::types::QueueAttributeName as Name;
+        let request = self
+            .client
+            .get_queue_attributes()
+            .queue_url(url)
+            .attribute_names(Name::ApproximateNumberOfMessages)
+            .attribute_names(Name::ApproximateNumberOfMessagesNotVisible)
+            .attribute_names(Name::ApproximateNumberOfMessagesDelayed);
+        let output = request
+            .send()
+            .await
+            .map_err(|error| MessagingError::Depth { queue: url.to_owned(), source: Box::new(error) })?;
+        let held = output.attributes.unwrap_or_default();
+        let number = |name: Name| held.get(&name).and_then(|text| text.parse().ok()).unwrap_or(0);
+        Ok(Depth {
+            waiting: number(Name::ApproximateNumberOfMessages),
+            in_flight: number(Name::ApproximateNumberOfMessagesNotVisible),
+            delayed: number(Name::ApproximateNumberOfMessagesDelayed),
+        })
     }
 }
 

@@ -2,9 +2,10 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::{Store, StoreError, Table, from_item, keys, to_item};
+use crate::{Item, Store, StoreError, Table, from_item, keys, to_item};
 
 /// State of a feed file, in the national system's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,14 +84,37 @@ pub struct ChunkState {
     pub object: String,
 }
 
+/// An entry in the list of a day's files.
+#[derive(Serialize, Deserialize)]
+struct Listed {
+    name: String,
+}
+
+impl FeedFile {
+    /// Whether this notes content that was taken (`etag-…`), not a file that came.
+    fn is_note(&self) -> bool {
+        self.name.starts_with("etag-")
+    }
+
+    /// The entry that lists it among its day's files; the same however often it is written.
+    fn listing(&self) -> Result<Option<Item>, StoreError> {
+        let (pk, sk) = keys::listed_file(self.received, &self.name);
+        (!self.is_note()).then(|| to_item(&pk, &sk, &Listed { name: self.name.clone() })).transpose()
+    }
+}
+
 impl Store {
-    /// Notes a file, unless the same name was taken before.
+    /// Notes a file, unless the same name was taken before, and lists it among its day's files.
     ///
     /// # Errors
     /// [`StoreError::Condition`] where it was.
     pub async fn create_file(&self, file: &FeedFile) -> Result<(), StoreError> {
         let (pk, sk) = keys::file(&file.name);
-        self.transaction().create(Table::File, to_item(&pk, &sk, file)?).commit().await
+        let mut transaction = self.transaction().create(Table::File, to_item(&pk, &sk, file)?);
+        if let Some(entry) = file.listing()? {
+            transaction = transaction.put(Table::File, entry);
+        }
+        transaction.commit().await
     }
 
     /// Moves a file from one state.
@@ -104,13 +128,30 @@ impl Store {
         self.transaction().put_where(Table::File, to_item(&pk, &sk, file)?, "state", state).commit().await
     }
 
-    /// Writes a file's item whatever was there.
+    /// Writes a file's item whatever was there, and lists it among its day's files.
     ///
     /// # Errors
     /// Where the table cannot be written.
     pub async fn put_file(&self, file: &FeedFile) -> Result<(), StoreError> {
         let (pk, sk) = keys::file(&file.name);
-        self.put(Table::File, to_item(&pk, &sk, file)?).await
+        let mut transaction = self.transaction().put(Table::File, to_item(&pk, &sk, file)?);
+        if let Some(entry) = file.listing()? {
+            transaction = transaction.put(Table::File, entry);
+        }
+        transaction.commit().await
+    }
+
+    /// The files received on a day (UTC), in the order in which they came.
+    ///
+    /// # Errors
+    /// Where the table or an item cannot be read.
+    pub async fn files_on(&self, day: Date) -> Result<Vec<FeedFile>, StoreError> {
+        let entries = self.query(Table::File, &keys::files_pk(day), "").await?;
+        let names = entries.into_iter().map(|item| from_item::<Listed>(item).map(|listed| keys::file(&listed.name)));
+        let items = self.get_many(Table::File, names.collect::<Result<Vec<_>, _>>()?).await?;
+        let mut files: Vec<FeedFile> = items.into_iter().map(from_item).collect::<Result<_, _>>()?;
+        files.sort_by(|one, other| (one.received, &one.name).cmp(&(other.received, &other.name)));
+        Ok(files)
     }
 
     /// A file.

@@ -2,7 +2,9 @@
 
 use ims_domain::ids::stable_hash;
 use ims_domain::{ImmunisationId, MessageId, NhsNumber, PersonId};
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 /// Shards of every index that many writers share.
 pub const SHARDS: u64 = 8;
@@ -143,6 +145,18 @@ pub fn call(campaign: &str, person: PersonId, dose: u8) -> Key {
 #[must_use]
 pub fn file(name: &str) -> Key {
     (format!("F#{name}"), "FILE".to_owned())
+}
+
+/// `file`: the partition that lists the feed files received on a day (UTC).
+#[must_use]
+pub fn files_pk(day: Date) -> String {
+    format!("FILES#{day}")
+}
+
+/// `file`: an entry in the list of the files of a day, in the order in which they came.
+#[must_use]
+pub fn listed_file(received: Timestamp, name: &str) -> Key {
+    (files_pk(received.to_zoned(TimeZone::UTC).date()), format!("{received}#{name}"))
 }
 
 /// `file`: one chunk of a feed file.

@@ -1,0 +1,122 @@
+//! The running system as a source.
+
+use std::collections::BTreeMap;
+
+use futures::future::{BoxFuture, try_join_all};
+use ims_messaging::{Bucket, Queue};
+use ims_runtime::{Service, settings};
+use ims_snapshot::Manifest;
+use ims_store::FeedFile;
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::source::{CampaignRecord, QueueDepth, SnapshotState, Source, SourceError};
+
+/// Tables, buckets and queues of this stack.
+#[derive(Debug)]
+pub struct Live {
+    service: Service,
+    /// URLs of dead-letter queues by the name of the queue that they are for.
+    dead: BTreeMap<&'static str, String>,
+    undelivered: Option<String>,
+}
+
+impl Live {
+    /// With dead-letter queues from `IMS_DLQ_<NAME>` and `IMS_QUEUE_UNDELIVERED`; one that is not set is shown as such.
+    #[must_use]
+    pub fn from_env(service: Service) -> Self {
+        let dead = Queue::ALL
+            .into_iter()
+            .filter_map(|queue| Some((queue.name(), settings::optional(&format!("IMS_DLQ_{}", queue.name()))?)))
+            .collect();
+        Self { service, dead, undelivered: settings::optional("IMS_QUEUE_UNDELIVERED") }
+    }
+
+    async fn dead(&self, url: Option<&String>) -> Result<Option<u64>, ims_messaging::MessagingError> {
+        match url {
+            Some(url) => Ok(Some(self.service.queues.depth_at(url).await?.total())),
+            None => Ok(None),
+        }
+    }
+
+    async fn read_queues(&self) -> Result<Vec<QueueDepth>, ims_messaging::MessagingError> {
+        let each = Queue::ALL.into_iter().map(|queue| async move {
+            let (depth, dead) =
+                futures::future::try_join(self.service.queues.depth(queue), self.dead(self.dead.get(queue.name())))
+                    .await?;
+            Ok(QueueDepth { name: queue.name(), depth: Some(depth), dead })
+        });
+        let (mut queues, dead) =
+            futures::future::try_join(try_join_all(each), self.dead(self.undelivered.as_ref())).await?;
+        queues.push(QueueDepth { name: "UNDELIVERED", depth: None, dead });
+        Ok(queues)
+    }
+
+    async fn read_campaigns(&self) -> Result<Vec<CampaignRecord>, ims_store::StoreError> {
+        let store = &self.service.store;
+        let each = store.campaigns().await?.into_iter().map(|name| async move {
+            let (definition, waves) =
+                futures::future::try_join(store.latest_definition(&name), store.waves(&name)).await?;
+            Ok::<_, ims_store::StoreError>(definition.map(|definition| CampaignRecord { definition, waves }))
+        });
+        Ok(try_join_all(each).await?.into_iter().flatten().collect())
+    }
+}
+
+impl Source for Live {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn business_now(&self) -> BoxFuture<'_, Result<Timestamp, SourceError>> {
+        Box::pin(async { self.service.clock.now().await.map_err(SourceError::of("the business clock")) })
+    }
+
+    fn campaigns(&self) -> BoxFuture<'_, Result<Vec<CampaignRecord>, SourceError>> {
+        Box::pin(async { self.read_campaigns().await.map_err(SourceError::of("the campaigns")) })
+    }
+
+    fn picture<'a>(&'a self, campaign: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, SourceError>> {
+        Box::pin(async move {
+            let key = format!("picture/{campaign}.json");
+            let read = self.service.objects.get(Bucket::Exports, &key).await;
+            read.map_err(SourceError::of("the picture file"))
+        })
+    }
+
+    fn queues(&self) -> BoxFuture<'_, Result<Vec<QueueDepth>, SourceError>> {
+        Box::pin(async { self.read_queues().await.map_err(SourceError::of("the queues")) })
+    }
+
+    fn snapshot(&self) -> BoxFuture<'_, Result<Option<SnapshotState>, SourceError>> {
+        Box::pin(async {
+            let pointer = self.service.store.manifest().await.map_err(SourceError::of("the snapshot"))?;
+            if pointer.version == 0 {
+                return Ok(None);
+            }
+            let key = Manifest::key(&pointer.manifest);
+            let manifest: Manifest = self
+                .service
+                .objects
+                .read_json(Bucket::Snapshot, &key)
+                .await
+                .map_err(SourceError::of("the snapshot"))?;
+            Ok(Some(SnapshotState {
+                version: pointer.version,
+                manifest: pointer.manifest,
+                created: manifest.created,
+                business_date: manifest.business_date,
+            }))
+        })
+    }
+
+    fn files(&self, days: Vec<Date>) -> BoxFuture<'_, Result<Vec<FeedFile>, SourceError>> {
+        Box::pin(async {
+            let each = days.into_iter().map(|day| self.service.store.files_on(day));
+            let read = try_join_all(each).await.map_err(SourceError::of("the feed files"))?;
+            let mut files: Vec<FeedFile> = read.into_iter().flatten().collect();
+            files.sort_by_key(|file| std::cmp::Reverse(file.received));
+            Ok(files)
+        })
+    }
+}

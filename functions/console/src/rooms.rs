@@ -1,0 +1,101 @@
+//! Which role may enter which room: one table, from which the navigation and every refusal follow.
+
+/// What a member of staff is here for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Plans campaigns and their waves.
+    Planner,
+    /// Analyses coverage.
+    Analyst,
+    /// Keeps the system running.
+    Engineer,
+    /// Makes recall calls.
+    Agent,
+}
+
+impl Role {
+    /// All roles.
+    pub const ALL: [Self; 4] = [Self::Planner, Self::Analyst, Self::Engineer, Self::Agent];
+
+    /// The name in a token.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Planner => "planner",
+            Self::Analyst => "analyst",
+            Self::Engineer => "engineer",
+            Self::Agent => "agent",
+        }
+    }
+
+    /// The role with this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+
+    /// The rooms it may enter, in the order of the navigation.
+    pub fn rooms(self) -> impl Iterator<Item = Room> {
+        TABLE.iter().filter(move |(_, roles)| roles.contains(&self)).map(|(room, _)| *room)
+    }
+}
+
+/// A room of the console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// Funnel and coverage of a campaign.
+    Picture,
+    /// Campaigns and their rules.
+    Campaigns,
+    /// Waves of all campaigns.
+    Waves,
+    /// Queues, feed files, snapshot.
+    System,
+}
+
+/// Who may enter which room.
+const TABLE: [(Room, &[Role]); 4] = [
+    (Room::Picture, &[Role::Planner, Role::Analyst, Role::Engineer]),
+    (Room::Campaigns, &[Role::Planner, Role::Analyst, Role::Engineer]),
+    (Room::Waves, &[Role::Planner, Role::Engineer]),
+    (Room::System, &[Role::Engineer]),
+];
+
+impl Room {
+    /// All rooms.
+    pub const ALL: [Self; 4] = [Self::Picture, Self::Campaigns, Self::Waves, Self::System];
+
+    /// The name in the navigation.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Picture => "Picture",
+            Self::Campaigns => "Campaigns",
+            Self::Waves => "Waves",
+            Self::System => "System",
+        }
+    }
+
+    /// Its address, below the base path.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Picture => "/picture",
+            Self::Campaigns => "/campaigns",
+            Self::Waves => "/waves",
+            Self::System => "/system",
+        }
+    }
+
+    /// The roles that may enter.
+    #[must_use]
+    pub fn roles(self) -> &'static [Role] {
+        TABLE.iter().find(|(room, _)| *room == self).map_or(&[], |(_, roles)| roles)
+    }
+
+    /// Whether a role may enter.
+    #[must_use]
+    pub fn admits(self, role: Role) -> bool {
+        self.roles().contains(&role)
+    }
+}
