@@ -280,3 +280,14 @@ class Register:
             if booking.nhs_number == person.nhs_number and booking.service == vaccine and booking.status == "BOOKED"
         ]
         return max(standing, default=None)
+
+    def had_appointment(self, person, vaccine, since):
+        """Whether the person has or had an appointment on or after a day that was not cancelled."""
+        bookings = (self.bookings[reference] for reference in person.bookings)
+        return any(
+            booking.nhs_number == person.nhs_number
+            and booking.service == vaccine
+            and booking.status != "CANCELLED"
+            and booking.appointment >= since
+            for booking in bookings
+        )

@@ -244,6 +244,10 @@ class Replay:
             "pending": len(selected) - len(sent) - suppressed.total(),
             "messages": {kind: dict(counts) for kind, counts in messages.items()},
             "bookings": sum(booking.service == campaign.vaccine for booking in self.register.bookings.values()),
+            "booked": sum(
+                self.register.had_appointment(person, campaign.vaccine, campaign.count_doses_from)
+                for person in self.register.people.values()
+            ),
             "vaccinated": sum(bool(self.doses(person, campaign)) for person in self.register.people.values()),
             "recall_tasks": len(campaign.calls),
             "calls_made": campaign.calls_made,

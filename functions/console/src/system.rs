@@ -409,7 +409,6 @@ fn file_table(files: &Result<Vec<FeedFile>, SourceError>) -> Markup {
                                 tr {
                                     @for title in ["File", "Feed", "Received", "State"] { th scope="col" { (title) } }
                                     @for title in ["Rows", "Accepted", "Refused"] { th scope="col" class="ims-number" { (title) } }
-                                    th scope="col" { "Acknowledgements" }
                                 }
                             }
                             tbody class="nhsuk-table__body" {
@@ -428,7 +427,16 @@ fn file_row(file: &FeedFile) -> Markup {
     let name = file_name(file);
     html! {
         tr class="nhsuk-table__row" {
-            th scope="row" { (name) }
+            th scope="row" class="ims-key" {
+                (name)
+                details class="nhsuk-details" {
+                    summary class="nhsuk-details__summary" { span class="nhsuk-details__summary-text" { "Acknowledgements" span class="nhsuk-u-visually-hidden" { " of " (name) } } }
+                    div class="nhsuk-details__text" {
+                        code { (ack::inf_ack_key(name, file.received)) }
+                        @if file.state == FeedFileState::Processed { br; code { (ack::bus_ack_csv_key(name, file.received)) } }
+                    }
+                }
+            }
             td class="nhsuk-table__cell" {
                 (file.feed)
                 @if !file.supplier.is_empty() { ", " (file.supplier) }
@@ -441,10 +449,6 @@ fn file_row(file: &FeedFile) -> Markup {
             }
             @for value in [file.rows, file.accepted, file.rejected] {
                 td class="nhsuk-table__cell ims-number" { (words::number(value)) }
-            }
-            td class="nhsuk-table__cell" {
-                code { (ack::inf_ack_key(name, file.received)) }
-                @if file.state == FeedFileState::Processed { br; code { (ack::bus_ack_csv_key(name, file.received)) } }
             }
         }
     }

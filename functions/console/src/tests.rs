@@ -344,7 +344,7 @@ async fn the_picture_shows_the_funnel_and_that_it_adds_up() {
         "12,345",
         "72.9% of those eligible",
         "91.1% of those selected",
-        "more than those booked",
+        "52.7% of those invited",
         "500 people: have had the dose",
         "Everyone selected is accounted for: 9,000 = sent 8,200 + suppressed 760 + failed 30 + pending 10.",
         "Data up to 14:03:20 on 22 November 2026 (40 seconds ago); business day 3 November 2025.",

@@ -66,7 +66,7 @@ pub struct Funnel {
     pub messages: Messages,
     /// Messages among them that are known not to have arrived.
     pub undelivered: u64,
-    /// People with an appointment that stands, whether its day has passed or not.
+    /// People with an appointment since the plan's first day that was not cancelled: to come, kept or missed.
     pub bookings: u64,
     /// People with a dose since the plan's first day.
     pub vaccinated: u64,
@@ -110,7 +110,7 @@ impl Funnel {
         let plan = rules.plan();
         for history in people.iter().filter_map(|row| row.programme(plan.programme)) {
             self.vaccinated += u64::from(history.doses_since(plan.count_doses_from) > 0);
-            self.bookings += u64::from(history.booked.is_some_and(|day| day >= plan.count_doses_from));
+            self.bookings += u64::from(history.appointment.is_some_and(|day| day >= plan.count_doses_from));
         }
         let mut of_person: HashMap<&str, Vec<&ContactRow>> = HashMap::new();
         for row in contacts.iter().filter(|row| row.campaign == plan.campaign) {

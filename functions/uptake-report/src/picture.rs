@@ -52,7 +52,7 @@ pub struct PictureFunnel {
     pub selected: u64,
     /// People to whom at least one message left.
     pub invited: u64,
-    /// People with an appointment that stands.
+    /// People with an appointment since the plan's first day that was not cancelled: to come, kept or missed.
     pub booked: u64,
     /// People with a dose since the plan's first day.
     pub vaccinated: u64,

@@ -118,6 +118,7 @@ fn registrations(
     for held in person.appointments.iter().filter(|held| held.status == AppointmentStatus::Booked) {
         let summary = known.0.programmes.entry(programme(held.vaccine)?).or_default();
         let day = held.at.date();
+        summary.appointment = summary.appointment.max(Some(day));
         if summary.booked.is_none_or(|booked| booked < day) {
             summary.booked = Some(day);
             summary.booking_provider = geography.sites[held.site].code.clone();
@@ -202,6 +203,7 @@ fn registered(
             body: String::new(),
             version: 1,
             deleted: false,
+            deletions: 0,
             source: Source { supplier: supplier.to_owned(), file: String::new(), order: String::new(), row: 0 },
             accepted_rows: Vec::new(),
             patient: Patient::default(),

@@ -159,6 +159,8 @@ pub struct ProgrammeSummary {
     pub booked: Option<Date>,
     /// Who holds that booking.
     pub booking_provider: String,
+    /// The day of the latest appointment that was not cancelled: to come, kept or missed.
+    pub appointment: Option<Date>,
     /// Invitations written or suppressed, newest last.
     pub invites: Vec<Invite>,
 }

@@ -19,6 +19,8 @@ pub struct ProgrammeColumns {
     pub booked: Option<Date>,
     /// Who holds it.
     pub booking_provider: String,
+    /// Day of the latest appointment that was not cancelled.
+    pub appointment: Option<Date>,
     /// Invitations: `campaign#dose#date#open` or `…#suppressed`.
     pub invites: Vec<String>,
 }
@@ -170,6 +172,7 @@ fn columns_of(summary: &ProgrammeSummary) -> ProgrammeColumns {
         dose_dates: summary.doses.clone(),
         booked: summary.booked,
         booking_provider: summary.booking_provider.clone(),
+        appointment: summary.appointment,
         invites: summary.invites.iter().map(text).collect(),
     }
 }
@@ -229,6 +232,14 @@ impl Row for PersonRow {
                 Access::Text(
                     Box::new(move |row: &Self| row.programmes[index].booking_provider.clone()),
                     Box::new(move |row: &mut Self, value| row.programmes[index].booking_provider = value),
+                ),
+            ));
+            columns.push(Column::new(
+                name("appointment"),
+                "day of the latest appointment that was not cancelled: to come, kept or missed",
+                Access::Day(
+                    Box::new(move |row: &Self| row.programmes[index].appointment),
+                    Box::new(move |row: &mut Self, value| row.programmes[index].appointment = value),
                 ),
             ));
             columns.push(Column::new(

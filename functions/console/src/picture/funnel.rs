@@ -34,6 +34,16 @@ struct Stage {
 }
 
 impl Stage {
+    /// What is counted, in words that agree with the number.
+    fn unit(&self) -> &'static str {
+        match (self.name, self.count) {
+            ("Called", 1) => "call",
+            ("Called", _) => "calls",
+            (_, 1) => "person",
+            _ => "people",
+        }
+    }
+
     fn share(&self) -> Option<String> {
         let (name, before) = self.before?;
         Some(if self.count > before {
@@ -45,7 +55,7 @@ impl Stage {
     }
 }
 
-/// The funnel: five stages, what was suppressed and why, and whether it adds up.
+/// The funnel: six stages, what was suppressed and why, and whether it adds up.
 pub(super) fn cards(funnel: &Funnel) -> Markup {
     let counted = &funnel.people;
     let stages = [
@@ -64,7 +74,7 @@ pub(super) fn cards(funnel: &Funnel) -> Markup {
         },
         Stage {
             name: "Booked",
-            meaning: "have an appointment",
+            meaning: "have or had an appointment",
             count: funnel.booked,
             before: Some(("those invited", counted.sent)),
         },
@@ -72,8 +82,9 @@ pub(super) fn cards(funnel: &Funnel) -> Markup {
             name: "Vaccinated",
             meaning: "have had a dose in this campaign",
             count: funnel.vaccinated,
-            before: Some(("those booked", funnel.booked)),
+            before: Some(("those invited", counted.sent)),
         },
+        Stage { name: "Called", meaning: "calls made to those who did not come", count: funnel.called, before: None },
     ];
     let (adds_up, sentence) = reconciliation(counted);
     html! {
@@ -83,7 +94,7 @@ pub(super) fn cards(funnel: &Funnel) -> Markup {
                 @for stage in &stages {
                     div class="ims-stage" {
                         dt { (stage.name) span class="nhsuk-u-visually-hidden" { ": " } }
-                        dd { (number(stage.count)) " " span class="nhsuk-body-s" { @if stage.count == 1 { "person" } @else { "people" } } }
+                        dd { (number(stage.count)) " " span class="nhsuk-body-s" { (stage.unit()) } }
                         dd {
                             span class="nhsuk-body-s" {
                                 (stage.meaning)

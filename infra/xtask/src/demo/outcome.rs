@@ -27,7 +27,7 @@ pub(super) struct Sums {
     pub(super) duplicates: u64,
     pub(super) sent_to_ineligible: u64,
     pub(super) bookings: u64,
-    /// People with an appointment that stands, whether its day has passed or not.
+    /// People with an appointment that was not cancelled: to come, kept or missed.
     pub(super) booked: u64,
     pub(super) vaccinated: u64,
     pub(super) recall_tasks: u64,
@@ -203,7 +203,7 @@ pub(super) fn figures(collected: &Collected, campaign: &Campaign, left: &Left, b
     sums.vaccinated = collected.people.iter().filter(|row| doses(row) > 0).count() as u64;
     let booked = |row: &PersonRow| {
         let history = row.programme(campaign.plan.programme);
-        history.and_then(|held| held.booked).is_some_and(|day| day >= campaign.plan.count_doses_from)
+        history.and_then(|held| held.appointment).is_some_and(|day| day >= campaign.plan.count_doses_from)
     };
     sums.booked = collected.people.iter().filter(|row| booked(row)).count() as u64;
     let doses_of: HashMap<&str, u64> =
