@@ -18,7 +18,8 @@ pub struct Source {
     pub supplier: String,
     /// File key; empty for the API.
     pub file: String,
-    /// Time in the file's name, `YYYYMMDDThhmmss`; empty for the API.
+    /// Time in the file's name, `YYYYMMDDThhmmss`; through the API, the business time of the request, so that rows of
+    /// files from before it do not undo it when they come late or again.
     pub order: String,
     /// Row in the file, from 1; 0 for the API.
     pub row: u64,
@@ -49,6 +50,9 @@ pub struct Immunisation {
     pub version: u32,
     /// Deleted by its supplier; an update or a new create reinstates it.
     pub deleted: bool,
+    /// How many of its versions were deletions.
+    #[serde(default)]
+    pub deletions: u32,
     /// Where the latest accepted change came from.
     pub source: Source,
     /// Rows of that file that were accepted, so that a chunk applied twice answers as it did at first.
@@ -57,6 +61,27 @@ pub struct Immunisation {
     /// Whom the record describes.
     #[serde(default)]
     pub patient: Patient,
+}
+
+impl Immunisation {
+    /// The version that suppliers see and name in `E-Tag`: deletions do not count, so that a record that is reinstated
+    /// has the one after its last.
+    #[must_use]
+    pub fn shown_version(&self) -> u32 {
+        self.version.saturating_sub(self.deletions)
+    }
+
+    /// The version after this, deleted.
+    fn deleted_by(&self, source: &Source, accepted_rows: Vec<u64>) -> Self {
+        Self {
+            version: self.version + 1,
+            deleted: true,
+            deletions: self.deletions + 1,
+            source: source.clone(),
+            accepted_rows,
+            ..self.clone()
+        }
+    }
 }
 
 /// Whom an immunisation record describes: all that is known of someone until the demographics feed names them.
@@ -269,29 +294,60 @@ impl Record {
             accepted_rows.push(source.row);
         }
         let next = match (action, content, held) {
-            (Action::Delete, _, Some(held)) => Immunisation {
-                version: version + 1,
-                deleted: true,
-                source: source.clone(),
-                accepted_rows,
-                ..held.clone()
-            },
-            (_, Some(content), _) => Immunisation {
-                id,
-                person: self.person.id,
-                vaccine: content.vaccine,
-                occurred_on: content.occurred_on,
-                body: content.body.clone(),
-                version: version + 1,
-                deleted: false,
-                source: source.clone(),
-                accepted_rows,
-                patient: content.patient.clone(),
-            },
+            (Action::Delete, _, Some(held)) => held.deleted_by(source, accepted_rows),
+            (_, Some(content), _) => {
+                let deletions = held.map_or(0, |held| held.deletions);
+                self.written(id, content, (version + 1, deletions), source, accepted_rows)
+            }
             _ => return Outcome::NotFound,
         };
         self.immunisations.insert(id, next);
         Outcome::Applied
+    }
+
+    /// An immunisation of this person with a version and its count of deletions.
+    fn written(
+        &self,
+        id: ImmunisationId,
+        content: &ImmunisationContent,
+        (version, deletions): (u32, u32),
+        source: &Source,
+        accepted_rows: Vec<u64>,
+    ) -> Immunisation {
+        Immunisation {
+            id,
+            person: self.person.id,
+            vaccine: content.vaccine,
+            occurred_on: content.occurred_on,
+            body: content.body.clone(),
+            version,
+            deleted: false,
+            deletions,
+            source: source.clone(),
+            accepted_rows,
+            patient: content.patient.clone(),
+        }
+    }
+
+    /// Writes an immunisation that this record holds into the record of another person, whom its update names: here it
+    /// is deleted, there it is live with a later version. False, and nothing done, where this record does not hold it.
+    pub fn hand_over(
+        &mut self,
+        to: &mut Self,
+        id: ImmunisationId,
+        content: &ImmunisationContent,
+        source: &Source,
+    ) -> bool {
+        let Some(held) = self.immunisations.get_mut(&id) else { return false };
+        if !held.deleted {
+            *held = held.deleted_by(source, Vec::new());
+        }
+        // The snapshot knows a record by its id alone: of two people's rows the later version must be the live one.
+        let next = to.written(id, content, (held.version + 1, held.deletions), source, Vec::new());
+        to.immunisations.insert(id, next);
+        self.recompute();
+        to.recompute();
+        true
     }
 
     /// Recomputes the summary that rules read from the events, and, until the demographics feed names the person, who
@@ -313,6 +369,7 @@ impl Record {
             summary.doses.clear();
             summary.booked = None;
             summary.booking_provider.clear();
+            summary.appointment = None;
         }
         for given in self.immunisations.values().filter(|given| !given.deleted) {
             self.person.programmes.entry(given.vaccine).or_default().doses.push(given.occurred_on);
@@ -321,9 +378,12 @@ impl Record {
             summary.doses.sort_unstable();
             summary.doses.dedup();
         }
-        for booking in self.bookings.values().filter(|booking| booking.status == AppointmentStatus::Booked) {
+        for booking in self.bookings.values().filter(|booking| booking.status != AppointmentStatus::Cancelled) {
             let summary = self.person.programmes.entry(booking.programme).or_default();
-            if summary.booked.is_none_or(|day| day < booking.appointment_on) {
+            summary.appointment = summary.appointment.max(Some(booking.appointment_on));
+            if booking.status == AppointmentStatus::Booked
+                && summary.booked.is_none_or(|day| day < booking.appointment_on)
+            {
                 summary.booked = Some(booking.appointment_on);
                 summary.booking_provider.clone_from(&booking.provider);
             }
@@ -332,148 +392,4 @@ impl Record {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use jiff::civil::date;
-    use proptest::prelude::*;
-    use uuid::Uuid;
-
-    fn person() -> Person {
-        Person::new(PersonId(Uuid::from_u128(7)), None)
-    }
-
-    fn source(file: u8, row: u64) -> Source {
-        Source { supplier: "EMIS".into(), file: format!("f{file}"), order: format!("2025100{file}T000000"), row }
-    }
-
-    fn dose(action: Action, name: &str, day: i8, from: Source) -> Change {
-        Change::Immunisation {
-            action,
-            id: ImmunisationId::of("s", name),
-            content: (action != Action::Delete).then(|| ImmunisationContent {
-                vaccine: "FLU".parse().unwrap(),
-                occurred_on: date(2025, 10, day),
-                body: format!("{name}-{day}"),
-                patient: Patient { date_of_birth: Some(date(1950, 1, day)), ..Patient::default() },
-            }),
-            source: from,
-        }
-    }
-
-    fn api() -> Source {
-        Source { supplier: "EMIS".into(), file: String::new(), order: String::new(), row: 0 }
-    }
-
-    #[test]
-    fn an_identifier_has_one_live_record_and_versions_never_fall() {
-        let mut record = Record::new(person());
-        assert_eq!(record.apply(&dose(Action::Update, "a", 1, api())), Outcome::NotFound);
-        assert_eq!(record.apply(&dose(Action::New, "a", 1, api())), Outcome::Applied);
-        assert_eq!(record.apply(&dose(Action::New, "a", 2, api())), Outcome::Duplicate);
-        assert_eq!(record.apply(&dose(Action::Delete, "a", 1, api())), Outcome::Applied);
-        assert_eq!(record.apply(&dose(Action::Delete, "a", 1, api())), Outcome::NotFound);
-        assert!(record.person.programme("FLU".parse().unwrap()).doses.is_empty());
-        assert_eq!(record.apply(&dose(Action::New, "a", 3, api())), Outcome::Applied);
-        assert_eq!(record.immunisations[&ImmunisationId::of("s", "a")].version, 3);
-        assert_eq!(record.person.programme("FLU".parse().unwrap()).doses, [date(2025, 10, 3)]);
-    }
-
-    #[test]
-    fn a_record_tells_who_someone_is_until_the_demographics_feed_does() {
-        let mut record = Record::new(person());
-        record.apply(&dose(Action::New, "b", 2, api()));
-        record.apply(&dose(Action::New, "a", 1, api()));
-        assert_eq!(record.person.demographics.date_of_birth, Some(date(1950, 1, 2)));
-        let named = Demographics { serial: 1, date_of_birth: Some(date(1951, 5, 5)), ..Demographics::default() };
-        record.apply(&Change::Demographics(Box::new((named, States::default()))));
-        record.apply(&dose(Action::New, "c", 3, api()));
-        assert_eq!(record.person.demographics.date_of_birth, Some(date(1951, 5, 5)));
-    }
-
-    #[test]
-    fn two_records_of_one_day_are_one_dose() {
-        let mut record = Record::new(person());
-        record.apply(&dose(Action::New, "a", 1, api()));
-        record.apply(&dose(Action::New, "b", 1, api()));
-        assert_eq!(record.person.programme("FLU".parse().unwrap()).doses.len(), 1);
-    }
-
-    #[test]
-    fn the_latest_change_of_a_booking_wins_whatever_the_order() {
-        let booking = |status, changed: &str| {
-            Change::Booking(Booking {
-                reference: "R1".into(),
-                person: PersonId(Uuid::nil()),
-                programme: "FLU".parse().unwrap(),
-                appointment_on: date(2025, 11, 1),
-                status,
-                provider: "RX1".into(),
-                changed: changed.into(),
-                source: source(1, 1),
-            })
-        };
-        let made = booking(AppointmentStatus::Booked, "20251001T090000");
-        let cancelled = booking(AppointmentStatus::Cancelled, "20251002T090000");
-        for order in [[&made, &cancelled], [&cancelled, &made]] {
-            let mut record = Record::new(person());
-            for change in order {
-                record.apply(change);
-            }
-            assert_eq!(record.person.programme("FLU".parse().unwrap()).booked, None);
-        }
-    }
-
-    proptest! {
-        /// A chunk of a file applied again (a redelivered message) changes nothing and answers the same.
-        #[test]
-        fn a_file_applied_twice_answers_the_same(rows in prop::collection::vec((0u8..3, 0u8..3, 1i8..28), 1..20)) {
-            let changes: Vec<Change> = rows
-                .iter()
-                .zip(1u64..)
-                .map(|(&(action, name, day), row)| {
-                    let action = [Action::New, Action::Update, Action::Delete][usize::from(action)];
-                    dose(action, ["a", "b", "c"][usize::from(name)], day, source(1, row))
-                })
-                .collect();
-            let accepted = |outcome: &Outcome| matches!(outcome, Outcome::Applied | Outcome::AlreadyKnown);
-            let mut record = Record::new(person());
-            let first: Vec<Outcome> = changes.iter().map(|change| record.apply(change)).collect();
-            let after_first = record.clone();
-            let second: Vec<Outcome> = changes.iter().map(|change| record.apply(change)).collect();
-            prop_assert_eq!(&record, &after_first);
-            for (one, two) in first.iter().zip(&second) {
-                prop_assert_eq!(accepted(one), accepted(two));
-                if !accepted(one) {
-                    prop_assert_eq!(one, two);
-                }
-            }
-        }
-
-        /// Whole files that arrive in the wrong order leave demographics and cohorts as the right order does.
-        #[test]
-        fn demographics_and_cohorts_do_not_depend_on_arrival(
-            serials in prop::collection::vec(1u64..50, 1..12),
-            days in prop::collection::vec((1i8..28, any::<bool>()), 1..12),
-            swaps in prop::collection::vec((0usize..24, 0usize..24), 0..24),
-        ) {
-            let mut changes: Vec<Change> = serials.iter().map(|serial| {
-                let demographics = Demographics { serial: *serial, family_name: format!("n{serial}"), ..Demographics::default() };
-                let states = States { restricted: serial % 2 == 0, ..States::default() };
-                Change::Demographics(Box::new((demographics, states)))
-            }).collect();
-            changes.extend(days.iter().zip(1u64..).map(|(&(day, member), row)| Change::Membership {
-                label: "at_risk".into(),
-                membership: Membership { member, date: date(2025, 9, day), order: source(1, row).sort_key(), source: "list".into() },
-            }));
-            let mut straight = Record::new(person());
-            changes.iter().for_each(|change| { straight.apply(change); });
-            let length = changes.len();
-            for (one, two) in swaps {
-                changes.swap(one % length, two % length);
-            }
-            let mut mixed = Record::new(person());
-            changes.iter().chain(&changes).for_each(|change| { mixed.apply(change); });
-            prop_assert_eq!(mixed, straight);
-        }
-    }
-}
+mod tests;

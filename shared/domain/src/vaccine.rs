@@ -59,6 +59,11 @@ impl VaccineType {
         TYPES[usize::from(self.0)].1
     }
 
+    /// The vaccine types that protect against a disease, by its SNOMED code; none where the API does not know it.
+    pub fn against(code: &str) -> impl Iterator<Item = Self> {
+        Self::all().filter(move |vaccine| vaccine.diseases().iter().any(|(disease, _)| *disease == code))
+    }
+
     /// The vaccine type whose target diseases are exactly these codes, in any order.
     #[must_use]
     pub fn from_diseases(codes: &[&str]) -> Option<Self> {
@@ -118,5 +123,26 @@ mod tests {
         }
         assert_eq!(VaccineType::from_diseases(&["840539006"]).map(VaccineType::code), Some("COVID"));
         assert!("PLAGUE".parse::<VaccineType>().is_err());
+    }
+
+    #[test]
+    fn every_type_of_the_published_mapping_is_here_and_no_other() {
+        let codes: Vec<&str> = VaccineType::all().map(VaccineType::code).collect();
+        assert_eq!(
+            codes.join(" "),
+            "3IN1 4IN1 6IN1 BCG COVID FLU HEPB HIB HIBMENC HPV MENACWY MENB MMR MMRV PNEUMOCOCCAL PERTUSSIS ROTAVIRUS RSV \
+             SHINGLES"
+        );
+        let against = |code| VaccineType::against(code).map(VaccineType::code).collect::<Vec<_>>().join(" ");
+        for (code, expected) in [
+            ("14189004", "MMR MMRV"),
+            ("709410003", "6IN1 HIB HIBMENC"),
+            ("27836007", "4IN1 6IN1 PERTUSSIS"),
+            ("23511006", "HIBMENC MENACWY"),
+            ("55735004", "RSV"),
+            ("1", ""),
+        ] {
+            assert_eq!(against(code), expected, "{code}");
+        }
     }
 }
