@@ -263,7 +263,7 @@ impl Immunization {
     }
 
     /// The resource as an entry of a search bundle has it: nothing contained, the patient named by `patient_url`, the
-    /// full URL of the bundle's Patient.
+    /// full URL of the bundle's Patient, and the identifier of official use unless it says another.
     #[must_use]
     pub fn to_search_json(&self, id: ImmunisationId, version: u32, patient_url: &str) -> Value {
         let mut resource = self.to_json(id, version);
@@ -275,6 +275,9 @@ impl Immunization {
                 };
                 performers.retain(|performer| !is_internal(performer));
             }
+            if let Some(identifier) = members.get_mut("identifier").and_then(|list| list.get_mut(0)?.as_object_mut()) {
+                identifier.entry("use").or_insert_with(|| json!("official"));
+            }
             let mut patient = json!({"reference": patient_url, "type": "Patient"});
             if let Some(number) = self.nhs_number {
                 patient["identifier"] = json!({"system": uri::NHS_NUMBER, "value": number.to_string()});
@@ -284,7 +287,7 @@ impl Immunization {
         resource
     }
 
-    /// The Patient of a search bundle: NHS number and date of birth. `None` where no number was sent.
+    /// The Patient of a search bundle: the NHS number and nothing else. `None` where no number was sent.
     #[must_use]
     pub fn to_patient_json(&self) -> Option<Value> {
         let number = self.nhs_number?.to_string();
@@ -292,7 +295,6 @@ impl Immunization {
             "resourceType": "Patient",
             "id": number,
             "identifier": [{"system": uri::NHS_NUMBER, "value": number}],
-            "birthDate": self.birth_date.to_string(),
         }))
     }
 }

@@ -6,13 +6,18 @@
 
 pub mod ack;
 pub mod batch;
+pub mod bundle;
 pub mod immunization;
 pub mod operation_outcome;
+pub mod redaction;
 mod resource;
+pub mod search;
 mod time;
 pub mod uri;
 pub mod validation;
 
+pub use bundle::Match;
 pub use immunization::{Immunization, StoredError};
 pub use operation_outcome::{IssueCode, OperationOutcome};
+pub use search::{IdentifierSearch, InvalidSearch, PatientSearch, Search};
 pub use validation::ValidationErrors;

@@ -15,6 +15,23 @@ pub mod text {
     pub const INVALID_EVENT_ID: &str =
         "Validation errors: the provided event ID is either missing or not in the expected format.";
 
+    /// The `E-Tag` request header is not there.
+    pub const NO_VERSION: &str =
+        "Validation errors: Immunization resource version not specified in the request headers";
+    /// A new record is given its id by the service.
+    pub const ID_IN_CREATE: &str = "Validation errors: id field must not be present for CREATE operation";
+    /// The caller may do nothing at all.
+    pub const UNAUTHORIZED: &str = "Unauthorized request";
+    /// A fault of the service.
+    pub const FAULT: &str = "Unable to process request. Issue may be transient.";
+    /// Beside results: some of the vaccine types asked for are not shown to this supplier.
+    pub const UNAUTHORIZED_DETAILS: &str = "Your search contains details that you are not authorised to request";
+    /// Beside no results: no vaccine type is for any of the diseases asked for.
+    pub const NO_SUCH_DISEASE: &str =
+        "This service does not contain any vaccination types with the target disease requested.";
+    /// The answer to a search would be too long.
+    pub const TOO_MANY_RESULTS: &str = "Search returned too many results. Please narrow down the search";
+
     /// No such record, or it was deleted.
     #[must_use]
     pub fn not_found(id: &str) -> String {
@@ -31,6 +48,31 @@ pub mod text {
     #[must_use]
     pub fn invalid_version(header: &str) -> String {
         format!("Validation errors: Immunization resource version:{header} in the request headers is invalid.")
+    }
+
+    /// The id in the path is not the one in the body.
+    #[must_use]
+    pub fn inconsistent_id(id: &str) -> String {
+        format!(
+            "Validation errors: The provided immunization id:{id} doesn't match with the content of the request body"
+        )
+    }
+
+    /// The supplier's identifier is not the one held: which parts of it, `identifier[0].system` or `.value`.
+    #[must_use]
+    pub fn inconsistent_identifier(parts: &[&str]) -> String {
+        let parts: Vec<String> = parts.iter().map(|part| format!("identifier[0].{part}")).collect();
+        format!("Validation errors: {} doesn't match with the stored content", parts.join(" and "))
+    }
+
+    /// Beside results: these vaccine types are none.
+    #[must_use]
+    pub fn ignored_targets(targets: &[String]) -> String {
+        format!(
+            "Your search included invalid -immunization.target value(s) that were ignored: {}. The search was performed \
+             using the valid value(s) only.",
+            targets.join(", ")
+        )
     }
 
     /// The version in the request is behind the one held.

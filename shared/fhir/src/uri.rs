@@ -16,3 +16,5 @@ pub const HTTP_ERROR_CODES: &str = "https://fhir.nhs.uk/Codesystem/http-error-co
 /// Profile of OperationOutcome.
 pub const OPERATION_OUTCOME_PROFILE: &str =
     "https://simplifier.net/guide/UKCoreDevelopment2/ProfileUKCore-OperationOutcome";
+/// Countries, as ISO 3166 codes.
+pub const COUNTRY: &str = "urn:iso:std:iso:3166";

@@ -549,7 +549,12 @@ fn the_fields_are_read() {
             "identifier": {"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990001014"}})
     );
     assert_eq!(found["performer"], json!([good()["performer"][1]]));
-    assert_eq!(read.to_patient_json().unwrap()["birthDate"], "1951-02-28");
+    assert_eq!(found["identifier"][0]["use"], "official");
+    assert_eq!(
+        read.to_patient_json().unwrap(),
+        json!({"resourceType": "Patient", "id": "9990001014",
+            "identifier": [{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990001014"}]})
+    );
 }
 
 #[test]
