@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use ims_domain::record::{Action, Change, Outcome, Record};
+use ims_domain::record::{Action, Change, Immunisation, ImmunisationContent, Outcome, Record, Source};
 use ims_domain::{ImmunisationId, NhsNumber, Person, PersonId};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -64,6 +64,38 @@ pub struct Holders {
     numbers: HashMap<NhsNumber, PersonId>,
     immunisations: HashMap<ImmunisationId, PersonId>,
     people: HashMap<PersonId, Person>,
+}
+
+impl Holders {
+    fn person(&self, id: PersonId) -> Result<Person, StoreError> {
+        self.people.get(&id).cloned().ok_or_else(|| StoreError::Item {
+            key: keys::person_pk(id),
+            message: "an alias points to a person who is not there".to_owned(),
+        })
+    }
+}
+
+/// A decision about one immunisation.
+#[derive(Debug, Clone)]
+pub struct Revision {
+    /// What to do. It must be possible with the record that was seen.
+    pub action: Action,
+    /// What the record shall say; not needed for a deletion.
+    pub content: Option<ImmunisationContent>,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+impl Revision {
+    fn change(self, id: ImmunisationId) -> Change {
+        Change::Immunisation { action: self.action, id, content: self.content, source: self.source }
+    }
+}
+
+/// A decision that could not be carried out: a fault of whoever decided.
+fn absent(id: ImmunisationId) -> StoreError {
+    let (pk, sk) = keys::pointer(id);
+    StoreError::Item { key: format!("{pk}/{sk}"), message: "the change decided on is not possible".to_owned() }
 }
 
 /// What is known of the changes' people before the first attempt.
@@ -142,6 +174,103 @@ impl Store {
         }
     }
 
+    /// Changes one immunisation as `decide` says when it sees the record held, which is `None` where there never was one
+    /// and may be deleted. The decision, and so every check in it, holds at the write: where the record or its person is
+    /// written in between, it is made again on what is held then.
+    ///
+    /// A change that carries a resource goes to the person with this NHS number, handed over from the person who held
+    /// the record where that is somebody else; without a number it stays with that person. Returns the record as
+    /// written.
+    ///
+    /// # Errors
+    /// Where the tables cannot be read or written, or the person is so busy that no attempt held; inside, what `decide`
+    /// refuses with.
+    pub async fn revise<R>(
+        &self,
+        id: ImmunisationId,
+        number: Option<NhsNumber>,
+        actor: &Actor,
+        decide: impl Fn(Option<&Immunisation>) -> Result<Revision, R>,
+    ) -> Result<Result<Immunisation, R>, StoreError> {
+        let mut attempt = 0;
+        loop {
+            match self.try_revise(id, number, actor, &decide).await {
+                Err(error) if error.is_condition() && attempt < ATTEMPTS => {
+                    attempt += 1;
+                    tokio::time::sleep(pause(attempt)).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn try_revise<R>(
+        &self,
+        id: ImmunisationId,
+        number: Option<NhsNumber>,
+        actor: &Actor,
+        decide: impl Fn(Option<&Immunisation>) -> Result<Revision, R>,
+    ) -> Result<Result<Immunisation, R>, StoreError> {
+        let holders = self.holders(number, [id]).await?;
+        let named = number.and_then(|number| holders.numbers.get(&number).copied());
+        let Some(holder) = holders.immunisations.get(&id).copied() else {
+            let revision = match decide(None) {
+                Ok(revision) => revision,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+            let before = self.held(&holders, named, number).await?;
+            let mut after = before.clone();
+            after.apply(&revision.change(id));
+            return self.saved(id, before, after, actor).await.map(Ok);
+        };
+        let before = self.held(&holders, Some(holder), None).await?;
+        let revision = match decide(before.immunisations.get(&id)) {
+            Ok(revision) => revision,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let mut after = before.clone();
+        if let (Some(content), Some(_)) = (&revision.content, number)
+            && named != Some(holder)
+        {
+            let receiving = self.held(&holders, named, number).await?;
+            let mut received = receiving.clone();
+            if after.hand_over(&mut received, id, content, &revision.source) {
+                let written = received.immunisations.get(&id).cloned();
+                let audits = [actor.on(before.person.id), actor.on(receiving.person.id)];
+                self.save_handed_over(id, (&before, after), (&receiving, received), [&audits[0], &audits[1]]).await?;
+                return written.ok_or_else(|| absent(id)).map(Ok);
+            }
+        }
+        after.apply(&revision.change(id));
+        self.saved(id, before, after, actor).await.map(Ok)
+    }
+
+    /// A person's record with their timeline; a new person's where there is none.
+    async fn held(
+        &self,
+        holders: &Holders,
+        person: Option<PersonId>,
+        number: Option<NhsNumber>,
+    ) -> Result<Record, StoreError> {
+        match person {
+            Some(person) => self.record_of(holders.person(person)?, true).await,
+            None => Ok(Record::new(Person::new(PersonId(Uuid::new_v4()), number))),
+        }
+    }
+
+    /// Saves a record in which one immunisation changed, and returns that.
+    async fn saved(
+        &self,
+        id: ImmunisationId,
+        before: Record,
+        after: Record,
+        actor: &Actor,
+    ) -> Result<Immunisation, StoreError> {
+        let written = after.immunisations.get(&id).filter(|_| after != before).cloned().ok_or_else(|| absent(id))?;
+        self.save_record(&before, after, &actor.on(before.person.id)).await?;
+        Ok(written)
+    }
+
     /// One attempt. `None` where nothing would be written, and so the answer would rest on what may be out of date.
     async fn try_apply(
         &self,
@@ -199,10 +328,6 @@ impl Store {
             return Ok(introduced.then(|| Record::new(Person::new(PersonId(Uuid::new_v4()), number))));
         };
         let with_events = group.iter().any(|change| matches!(change, Change::Immunisation { .. } | Change::Booking(_)));
-        let person = holders.people.get(&holder).cloned().ok_or_else(|| StoreError::Item {
-            key: keys::person_pk(holder),
-            message: "an alias points to a person who is not there".to_owned(),
-        })?;
-        self.record_of(person, with_events).await.map(Some)
+        self.record_of(holders.person(holder)?, with_events).await.map(Some)
     }
 }

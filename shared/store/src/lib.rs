@@ -15,7 +15,7 @@ mod persons;
 mod tables;
 mod transaction;
 
-pub use apply::{Actor, Holders};
+pub use apply::{Actor, Holders, Revision};
 pub use campaigns::{Definition, PartResult};
 pub use control::ManifestPointer;
 pub use error::StoreError;

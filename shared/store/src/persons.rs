@@ -97,17 +97,68 @@ impl Store {
         self.get(Table::Event, keys::immunisation(person, id)).await?.map(from_item).transpose()
     }
 
+    /// A person's immunisations, deleted ones included, past versions not.
+    ///
+    /// # Errors
+    /// Where the table or an item cannot be read.
+    pub async fn immunisations(&self, person: PersonId) -> Result<Vec<Immunisation>, StoreError> {
+        let items = self.query(Table::Event, &keys::person_pk(person), "IMM#").await?;
+        items.into_iter().map(from_item).collect()
+    }
+
     /// Writes what changed between two states of a record, with its audit entry, in one transaction.
     ///
     /// The person's version rises by one; past versions of immunisations are kept.
     ///
     /// # Errors
     /// [`StoreError::Condition`] where the person was written since it was read, or was created by somebody else.
-    pub async fn save_record(&self, before: &Record, mut after: Record, audit: &AuditEntry) -> Result<(), StoreError> {
+    pub async fn save_record(&self, before: &Record, after: Record, audit: &AuditEntry) -> Result<(), StoreError> {
+        self.transaction().write_record(before, after, None)?.audit(audit)?.commit().await
+    }
+
+    /// Writes what changed in two records when the first handed an immunisation over to the second, as
+    /// [`Store::save_record`] does for one; `from` and `to` are each the record before and after.
+    ///
+    /// # Errors
+    /// [`StoreError::Condition`] where either person was written since it was read, or the second was created by
+    /// somebody else.
+    pub async fn save_handed_over(
+        &self,
+        id: ImmunisationId,
+        from: (&Record, Record),
+        to: (&Record, Record),
+        audits: [&AuditEntry; 2],
+    ) -> Result<(), StoreError> {
+        let holder = from.0.person.id;
+        let transaction = self.transaction().write_record(from.0, from.1, None)?;
+        let mut transaction = transaction.write_record(to.0, to.1, Some((id, holder)))?;
+        for audit in audits {
+            transaction = transaction.audit(audit)?;
+        }
+        transaction.commit().await
+    }
+
+    /// Writes an audit entry alone, before a disclosure.
+    ///
+    /// # Errors
+    /// Where it cannot be written; then nothing may be disclosed.
+    pub async fn audit(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        self.put(Table::Audit, audit_item(entry)?).await
+    }
+}
+
+impl Transaction<'_> {
+    /// Writes what changed between two states of a record. `received` is an immunisation that another person held.
+    fn write_record(
+        self,
+        before: &Record,
+        mut after: Record,
+        received: Option<(ImmunisationId, PersonId)>,
+    ) -> Result<Self, StoreError> {
         let held = before.person.version;
         after.person.version = held + 1;
         let id = after.person.id;
-        let mut transaction = self.transaction().replace(Table::Person, person_item(&after.person)?, held);
+        let mut transaction = self.write_person(&after.person, held)?;
         if held == 0
             && let Some(number) = after.person.nhs_number
         {
@@ -128,10 +179,17 @@ impl Store {
             if let Some(old) = old {
                 let (pk, sk) = keys::immunisation_version(id, *immunisation, old.version);
                 transaction = transaction.put(Table::Event, to_item(&pk, &sk, old)?);
-            } else {
-                let (pk, sk) = keys::pointer(*immunisation);
-                transaction = transaction.create(Table::Identity, pointing(&pk, &sk, id));
             }
+            let (pk, sk) = keys::pointer(*immunisation);
+            let pointer = pointing(&pk, &sk, id);
+            transaction = match received {
+                Some((received, holder)) if received == *immunisation => {
+                    let holder = AttributeValue::S(holder.to_string());
+                    transaction.put_where(Table::Identity, pointer, "person", holder)
+                }
+                _ if old.is_none() => transaction.create(Table::Identity, pointer),
+                _ => transaction,
+            };
         }
         for (reference, event) in &after.bookings {
             if before.bookings.get(reference) != Some(event) {
@@ -139,19 +197,9 @@ impl Store {
                 transaction = transaction.put(Table::Event, to_item(&pk, &sk, event)?);
             }
         }
-        transaction.put(Table::Audit, audit_item(audit)?).commit().await
+        Ok(transaction)
     }
 
-    /// Writes an audit entry alone, before a disclosure.
-    ///
-    /// # Errors
-    /// Where it cannot be written; then nothing may be disclosed.
-    pub async fn audit(&self, entry: &AuditEntry) -> Result<(), StoreError> {
-        self.put(Table::Audit, audit_item(entry)?).await
-    }
-}
-
-impl Transaction<'_> {
     /// Writes a person whose held version is `held`.
     ///
     /// # Errors
