@@ -3,7 +3,7 @@
 use ims_domain::record::{Change, Source};
 use ims_domain::{ImmunisationId, NhsNumber};
 use ims_fhir::operation_outcome::text;
-use ims_fhir::{Immunization, IssueCode};
+use ims_fhir::{Immunization, IssueCode, Search};
 use ims_runtime::SettingsError;
 use ims_runtime::auth::{AuthError, Permissions, Verifier, bearer};
 use ims_runtime::settings::required;
@@ -14,9 +14,12 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::http::{Answer, Request};
+use crate::update::Update;
 
 /// Name of appointments in permissions.
 const BOOKINGS_GRANT: &str = "BOOKINGS";
+/// Longest body that is read, in bytes. A record has a few thousand; DynamoDB holds 400 KB in an item.
+const LONGEST_BODY: usize = 256 << 10;
 
 /// Why the way in cannot be opened.
 #[derive(Debug, Error)]
@@ -49,6 +52,8 @@ pub enum Task {
         supplier: String,
         /// The record, valid and permitted.
         immunization: Box<Immunization>,
+        /// Where the change comes from.
+        source: Source,
     },
     /// Disclose an immunisation; whether the supplier may see it depends on its vaccine type.
     Read {
@@ -56,6 +61,29 @@ pub enum Task {
         supplier: String,
         /// Which.
         id: ImmunisationId,
+    },
+    /// Change an immunisation or reinstate it; whether the supplier may depends on the vaccine type held, too.
+    Update {
+        /// Supplier.
+        supplier: String,
+        /// What is to be written, and over what.
+        update: Box<Update>,
+    },
+    /// Delete an immunisation; whether the supplier may depends on its vaccine type.
+    Delete {
+        /// Supplier.
+        supplier: String,
+        /// Which.
+        id: ImmunisationId,
+        /// Where the change comes from.
+        source: Source,
+    },
+    /// Disclose what a search finds, as far as the supplier may see it.
+    Search {
+        /// Supplier.
+        supplier: String,
+        /// For what.
+        search: Search,
     },
     /// Take an appointment.
     Book {
@@ -96,24 +124,31 @@ impl Gate {
     pub fn admit(&self, request: &Request, now: Timestamp) -> Result<Task, Answer> {
         let path = request.path.trim_matches('/');
         let segments: Vec<&str> = if path.is_empty() { Vec::new() } else { path.split('/').collect() };
-        if segments == ["_status"] {
+        if is_health(&request.path) {
             return method(request, "GET").map(|()| Task::Status);
         }
         let supplier = self.supplier(request)?;
-        match segments[..] {
-            ["Immunization"] if request.method == "POST" => self.create(supplier, request, now),
-            ["Immunization"] if request.method == "GET" => {
+        if request.body.as_ref().is_some_and(|body| body.len() > LONGEST_BODY) {
+            let text = format!("The body is longer than {LONGEST_BODY} bytes");
+            return Err(Answer::refusal_at_the_door(413, "too-long", "PAYLOAD_TOO_LARGE", &text));
+        }
+        match (segments.as_slice(), request.method.as_str()) {
+            (["Immunization"], "POST") => self.create(supplier, request, now),
+            (["Immunization"], "GET") if request.parameters.is_empty() && request.path.ends_with('/') => {
+                // A read whose id is empty.
                 Err(Answer::refusal(IssueCode::Invalid, text::INVALID_EVENT_ID))
             }
-            ["Immunization"] => Err(not_allowed("GET, POST")),
-            ["Immunization", id] => {
-                method(request, "GET")?;
-                Ok(Task::Read { supplier, id: immunisation_id(id)? })
+            (["Immunization"], "GET") | (["Immunization", "_search"], "POST") => search(supplier, request),
+            (["Immunization"], _) => Err(not_allowed("GET, POST")),
+            (["Immunization", "_search"], _) => Err(not_allowed("POST")),
+            (["Immunization", id], "GET") => Ok(Task::Read { supplier, id: immunisation_id(id)? }),
+            (["Immunization", id], "PUT") => self.update(supplier, id, request, now),
+            (["Immunization", id], "DELETE") => {
+                Ok(Task::Delete { source: source(&supplier, Some(now)), supplier, id: immunisation_id(id)? })
             }
-            ["Booking"] => {
-                method(request, "POST")?;
-                self.book(supplier, request, now)
-            }
+            (["Immunization", _], _) => Err(not_allowed("GET, PUT, DELETE")),
+            (["Booking"], "POST") => self.book(supplier, request, now),
+            (["Booking"], _) => Err(not_allowed("POST")),
             _ => {
                 let text = "The requested resource was not found.";
                 Err(Answer::refusal_at_the_door(404, "not-found", "NOT_FOUND", text))
@@ -127,20 +162,33 @@ impl Gate {
             let text = "The sender has not provided a token or it has expired or is otherwise invalid.";
             Answer::refusal_at_the_door(401, "expired", "SEND_UNAUTHORIZED", text).with("WWW-Authenticate", "Bearer")
         })?;
-        claims.supplier.ok_or_else(forbidden)
+        claims.supplier.ok_or_else(|| Answer::refusal(IssueCode::Forbidden, text::UNAUTHORIZED))
     }
 
     fn create(&self, supplier: String, request: &Request, now: Timestamp) -> Result<Task, Answer> {
-        let immunization = Immunization::validate(&json(request)?, now)
-            .map_err(|errors| Answer::refusal(IssueCode::Invariant, errors.to_string()))?;
-        if immunization.stated_id().is_some() {
-            let text = "Validation errors: id field must not be present for CREATE operation";
-            return Err(Answer::refusal(IssueCode::Invariant, text));
+        let body = json(request)?;
+        if body.get("id").is_some_and(|id| !id.is_null()) {
+            return Err(Answer::refusal(IssueCode::Invariant, text::ID_IN_CREATE));
         }
+        let immunization = valid(&body, now)?;
         if !self.allows(&supplier, immunization.vaccine().code(), 'C') {
             return Err(forbidden());
         }
-        Ok(Task::Create { supplier, immunization: Box::new(immunization) })
+        Ok(Task::Create { source: source(&supplier, Some(now)), supplier, immunization: Box::new(immunization) })
+    }
+
+    fn update(&self, supplier: String, id: &str, request: &Request, now: Timestamp) -> Result<Task, Answer> {
+        let stated = request.header("E-Tag").ok_or_else(|| Answer::refusal(IssueCode::Invariant, text::NO_VERSION))?;
+        well_formed(id)?;
+        let version = version(stated)?;
+        let body = json(request)?;
+        if body.get("id").and_then(Value::as_str) != Some(id) {
+            return Err(Answer::refusal(IssueCode::Invariant, text::inconsistent_id(id)));
+        }
+        let immunization = valid(&body, now)?;
+        let source = source(&supplier, Some(now));
+        let update = Update { id: immunisation_id(id)?, version, immunization, source };
+        Ok(Task::Update { supplier, update: Box::new(update) })
     }
 
     fn book(&self, supplier: String, request: &Request, now: Timestamp) -> Result<Task, Answer> {
@@ -154,7 +202,7 @@ impl Gate {
         let values = columns(fields).map_err(|errors| invalid(errors.join("; ")))?;
         let zone = TimeZone::get("Europe/London").unwrap_or(TimeZone::UTC);
         let (number, change) =
-            bookings::read(&values, now.to_zoned(zone).date(), source(&supplier)).map_err(|errors| {
+            bookings::read(&values, now.to_zoned(zone).date(), source(&supplier, None)).map_err(|errors| {
                 let texts: Vec<String> = errors.0.iter().map(|error| error.with_value()).collect();
                 invalid(texts.join("; "))
             })?;
@@ -162,9 +210,16 @@ impl Gate {
     }
 }
 
-/// The source of what comes through the API.
-pub(crate) fn source(supplier: &str) -> Source {
-    Source { supplier: supplier.to_owned(), file: String::new(), order: String::new(), row: 0 }
+/// Whether a path asks for the function's health: the national service has two, one of the API and one of what is behind.
+pub(crate) fn is_health(path: &str) -> bool {
+    matches!(path.trim_matches('/'), "_status" | "_ping")
+}
+
+/// The source of what comes through the API. Immunisations are ordered by the business time of the request among what
+/// files say; a booking's own times order it.
+fn source(supplier: &str, at: Option<Timestamp>) -> Source {
+    let order = at.map(|at| at.strftime("%Y%m%dT%H%M%S").to_string()).unwrap_or_default();
+    Source { supplier: supplier.to_owned(), file: String::new(), order, row: 0 }
 }
 
 pub(crate) fn forbidden() -> Answer {
@@ -190,13 +245,45 @@ fn json(request: &Request) -> Result<Value, Answer> {
     })
 }
 
+fn valid(body: &Value, now: Timestamp) -> Result<Immunization, Answer> {
+    Immunization::validate(body, now).map_err(|errors| Answer::refusal(IssueCode::Invariant, errors.to_string()))
+}
+
+/// Whether an id is one as FHIR writes them.
+fn well_formed(id: &str) -> Result<(), Answer> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+    if !id.is_empty() && id.len() <= 64 && id.bytes().all(fits) {
+        return Ok(());
+    }
+    Err(Answer::refusal(IssueCode::Invalid, text::INVALID_EVENT_ID))
+}
+
 /// An id as FHIR writes them; one that is no id of ours cannot exist.
 fn immunisation_id(id: &str) -> Result<ImmunisationId, Answer> {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
-    if id.is_empty() || id.len() > 64 || !id.bytes().all(fits) {
-        return Err(Answer::refusal(IssueCode::Invalid, text::INVALID_EVENT_ID));
-    }
+    well_formed(id)?;
     id.parse().map_err(|_| Answer::refusal(IssueCode::NotFound, text::not_found(id)))
+}
+
+/// The version in an `E-Tag` header: a positive integer and nothing else.
+fn version(header: &str) -> Result<u64, Answer> {
+    let digits = !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit());
+    // More digits than a version can have are still a version: one ahead of any.
+    let version = if digits { header.parse().unwrap_or(u64::MAX) } else { 0 };
+    if version > 0 { Ok(version) } else { Err(Answer::refusal(IssueCode::Invariant, text::invalid_version(header))) }
+}
+
+fn search(supplier: String, request: &Request) -> Result<Task, Answer> {
+    let mut parameters = request.parameters.clone();
+    if request.method == "POST" {
+        let Some(body) = &request.body else {
+            return Err(Answer::refusal(IssueCode::Invalid, "Request's body is not valid base64"));
+        };
+        // In a form, unlike a query, what was left blank was not sent.
+        let filled = form_urlencoded::parse(body).into_owned().filter(|(_, value)| !value.is_empty());
+        parameters.extend(filled);
+    }
+    let search = Search::read(parameters).map_err(|error| Answer::refusal(IssueCode::Invalid, error.to_string()))?;
+    Ok(Task::Search { supplier, search })
 }
 
 /// A booking's JSON as the columns of the extract.

@@ -21,6 +21,10 @@ pub struct Request {
     pub path: String,
     /// Headers as sent.
     pub headers: Vec<(String, String)>,
+    /// Parameters of the query, decoded.
+    pub parameters: Vec<(String, String)>,
+    /// URL of the API as the caller knows it, without a slash at the end; empty where the request does not tell.
+    pub base: String,
     /// Body, `None` where it says that it is base64 and is not; empty where there is none.
     pub body: Option<Vec<u8>>,
 }
@@ -34,7 +38,27 @@ impl Request {
         let headers = if event.headers.is_empty() { &event.multi_value_headers } else { &event.headers };
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
         let headers = headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect();
-        Self { method: event.http_method.to_string(), path: event.path.unwrap_or_default(), headers, body }
+        let query = if event.multi_value_query_string_parameters.is_empty() {
+            &event.query_string_parameters
+        } else {
+            &event.multi_value_query_string_parameters
+        };
+        let parameters = query.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let path = event.path.unwrap_or_default();
+        let mut request =
+            Self { method: event.http_method.to_string(), path, headers, parameters, base: String::new(), body };
+        request.base = request.base_of(event.request_context.path.as_deref().unwrap_or_default());
+        request
+    }
+
+    /// The URL under which the request came, less its path: scheme, host, and what the gateway takes off the path.
+    fn base_of(&self, full_path: &str) -> String {
+        let host = self.header("Host").unwrap_or_default();
+        if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".:-[]".contains(&byte)) {
+            return String::new();
+        }
+        let scheme = self.header("X-Forwarded-Proto").filter(|scheme| *scheme == "http").unwrap_or("https");
+        format!("{scheme}://{host}{}", full_path.strip_suffix(&self.path).unwrap_or_default())
     }
 
     /// A header, whatever the case of its name.

@@ -1,6 +1,16 @@
 use ims_runtime::auth::{AUDIENCE, Claims, ISSUER, Permissions, Verifier, sign};
 
+use ims_domain::record::Change;
+use ims_fhir::redaction::withhold_whereabouts;
+use serde_json::Value;
+
 use super::*;
+use crate::create::created;
+
+mod changes;
+mod dynamodb;
+mod searches;
+mod stored;
 
 // An Ed25519 key pair made for tests (RFC 8032, test 1): it protects nothing.
 const PUBLIC: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
@@ -34,6 +44,7 @@ fn request(method: &str, path: &str, supplier: &str, body: &str) -> Request {
         path: path.into(),
         headers: vec![("authorization".into(), format!("Bearer {}", token(Some(supplier))))],
         body: Some(body.into()),
+        ..Request::default()
     }
 }
 
@@ -64,14 +75,23 @@ fn a_valid_and_permitted_immunization_is_let_in_plain_or_as_base64() {
         let mut sent = Request::read(event);
         assert_eq!(sent.id(), "60e0b220-4136-4ca5-ae46-1d97ef59d068");
         sent.headers.push(("Authorization".into(), format!("Bearer {}", token(Some("EMIS")))));
-        let Ok(Task::Create { supplier, immunization }) = admit(&sent) else { panic!() };
+        let Ok(Task::Create { supplier, immunization, .. }) = admit(&sent) else { panic!() };
         assert_eq!((supplier.as_str(), immunization.vaccine().code()), ("EMIS", "FLU"));
     }
 }
 
 #[test]
 fn who_has_no_valid_token_is_turned_away_everywhere_but_at_the_status() {
-    for (method, path) in [("POST", "/Immunization"), ("GET", "/Immunization/1"), ("POST", "/Booking"), ("GET", "/x")] {
+    for (method, path) in [
+        ("POST", "/Immunization"),
+        ("GET", "/Immunization"),
+        ("POST", "/Immunization/_search"),
+        ("GET", "/Immunization/1"),
+        ("PUT", "/Immunization/1"),
+        ("DELETE", "/Immunization/1"),
+        ("POST", "/Booking"),
+        ("GET", "/x"),
+    ] {
         for header in [None, Some("Basic x"), Some("Bearer x.y.z")] {
             let mut sent = request(method, path, "EMIS", "{}");
             sent.headers.clear();
@@ -80,8 +100,10 @@ fn who_has_no_valid_token_is_turned_away_everywhere_but_at_the_status() {
             assert_eq!(code(&refused), (401, "SEND_UNAUTHORIZED"), "{method} {path} {header:?}");
         }
     }
-    let open = Request { method: "GET".into(), path: "/_status".into(), ..Request::default() };
-    assert_eq!(admit(&open), Ok(Task::Status));
+    for path in ["/_status", "/_ping"] {
+        let open = Request { method: "GET".into(), path: path.into(), ..Request::default() };
+        assert_eq!(admit(&open), Ok(Task::Status));
+    }
     let mut staff = request("GET", "/Immunization/1", "EMIS", "");
     staff.headers = vec![("Authorization".into(), format!("Bearer {}", token(None)))];
     assert_eq!(code(&admit(&staff).unwrap_err()), (403, "FORBIDDEN"));
@@ -91,6 +113,7 @@ fn who_has_no_valid_token_is_turned_away_everywhere_but_at_the_status() {
 fn refusals_have_the_status_of_their_cause() {
     let future = immunization().replace("2025-09-30T10:00:00+00:00", "2025-10-01T12:00:01+00:00");
     let with_id = immunization().replacen('{', "{\"id\": \"1\",", 1);
+    let long = " ".repeat(300_000);
     for (method, path, supplier, body, expected) in [
         ("POST", "/Immunization", "PINNACLE", immunization().as_str(), (403, "FORBIDDEN")),
         ("POST", "/Immunization", "NOBODY", &immunization(), (403, "FORBIDDEN")),
@@ -100,7 +123,16 @@ fn refusals_have_the_status_of_their_cause() {
         ("POST", "/Immunization", "EMIS", &future, (400, "INVARIANT")),
         ("POST", "/Immunization", "EMIS", &with_id, (400, "INVARIANT")),
         ("GET", "/Immunization", "EMIS", "", (400, "INVALID")),
+        ("GET", "/Immunization/", "EMIS", "", (400, "INVALID")),
+        ("POST", "/Immunization/_search", "EMIS", "", (400, "INVALID")),
+        ("GET", "/Immunization/_search", "EMIS", "", (405, "METHOD_NOT_ALLOWED")),
+        ("POST", "/Immunization", "EMIS", &long, (413, "PAYLOAD_TOO_LARGE")),
         ("GET", "/Immunization/a_b", "EMIS", "", (400, "INVALID")),
+        ("DELETE", "/Immunization/a_b", "EMIS", "", (400, "INVALID")),
+        ("DELETE", "/Immunization/no-such-id", "EMIS", "", (404, "NOT-FOUND")),
+        ("PUT", "/Immunization", "EMIS", "", (405, "METHOD_NOT_ALLOWED")),
+        ("POST", "/Immunization/1", "EMIS", "", (405, "METHOD_NOT_ALLOWED")),
+        ("GET", "/Immunization/1/2", "EMIS", "", (404, "NOT_FOUND")),
         ("GET", "/Immunization/no-such-id", "EMIS", "", (404, "NOT-FOUND")),
         ("PATCH", "/Immunization/1", "EMIS", "", (405, "METHOD_NOT_ALLOWED")),
         ("GET", "/Booking", "NBS", "", (405, "METHOD_NOT_ALLOWED")),
@@ -174,6 +206,21 @@ fn answers_repeat_the_request_ids_and_carry_place_and_version() {
 }
 
 #[test]
+fn every_answer_repeats_the_request_ids() {
+    let sent = Request::read(event());
+    for answer in [
+        Answer::empty(204),
+        Answer::json(200, json!({"status": "pass"})),
+        Answer::refusal(IssueCode::Exception, text::FAULT),
+        admit(&sent).unwrap_err(),
+    ] {
+        let response = answer.into_response(&sent);
+        assert_eq!(response.headers["x-request-id"], "60e0b220-4136-4ca5-ae46-1d97ef59d068");
+        assert_eq!(response.headers["x-correlation-id"], "11c46f5f-cdef-4865-94b2-0ee0edcc26da");
+    }
+}
+
+#[test]
 fn a_restricted_persons_whereabouts_are_withheld() {
     let sent = Immunization::validate(
         &serde_json::from_str(&immunization()).unwrap(),
@@ -184,8 +231,13 @@ fn a_restricted_persons_whereabouts_are_withheld() {
     assert!(resource.to_string().contains("CB3 8DX"));
     withhold_whereabouts(&mut resource);
     assert!(!resource.to_string().contains("CB3 8DX"));
-    assert!(resource.get("location").is_none());
+    assert_eq!(resource["location"], json!({"identifier": {"system": "urn:iso:std:iso:3166", "value": "GB"}}));
     assert_eq!(resource["contained"][1]["address"], json!([{"postalCode": "ZZ99 3CZ"}]));
+    assert_eq!(
+        resource["performer"][1]["actor"]["identifier"],
+        json!({"system": "https://fhir.nhs.uk/Id/ods-organization-code", "value": "N2N9I"})
+    );
+    assert_eq!(resource["performer"][0], json!({"actor": {"reference": "#Vaccinator"}}));
 }
 
 #[test]

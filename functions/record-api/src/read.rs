@@ -1,0 +1,34 @@
+//! `GET /Immunization/{id}`.
+
+use ims_domain::{ImmunisationId, PersonId};
+use ims_fhir::Immunization;
+use ims_fhir::redaction::withhold_whereabouts;
+use ims_store::{Actor, Store};
+
+use crate::gate::{Gate, forbidden};
+use crate::http::Answer;
+use crate::{ApiError, missing};
+
+/// Discloses an immunisation, once that is written down.
+pub(crate) async fn read(store: &Store, gate: &Gate, id: ImmunisationId, actor: &Actor) -> Result<Answer, ApiError> {
+    let Some(person) = store.person_by_immunisation(id).await? else { return Ok(missing(id)) };
+    let Some(held) = store.immunisation(person, id).await?.filter(|held| !held.deleted) else {
+        return Ok(missing(id));
+    };
+    if !gate.allows(&actor.name, held.vaccine.code(), 'R') {
+        return Ok(forbidden());
+    }
+    let immunization = Immunization::from_stored(&held.body).map_err(|source| ApiError::Stored { id, source })?;
+    let restricted = is_restricted(store, person).await?;
+    store.audit(&actor.on(person)).await?;
+    let mut resource = immunization.to_json(id, held.shown_version());
+    if restricted {
+        withhold_whereabouts(&mut resource);
+    }
+    Ok(Answer::json(200, resource).with("E-Tag", held.shown_version().to_string()))
+}
+
+/// Whether a person's whereabouts are withheld. Somebody of whom nothing is known is disclosed as if restricted.
+pub(crate) async fn is_restricted(store: &Store, person: PersonId) -> Result<bool, ApiError> {
+    Ok(store.person(person).await?.is_none_or(|person| person.states.restricted))
+}

@@ -1,0 +1,124 @@
+//! `GET /Immunization` and `POST /Immunization/_search`.
+
+use std::collections::BTreeSet;
+
+use ims_domain::record::Immunisation;
+use ims_domain::{PersonId, VaccineType};
+use ims_fhir::operation_outcome::text;
+use ims_fhir::{IdentifierSearch, Immunization, IssueCode, Match, PatientSearch, Search};
+use ims_store::{Actor, Store};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::ApiError;
+use crate::gate::{Gate, forbidden};
+use crate::http::Answer;
+use crate::read::is_restricted;
+
+/// Longest answer, in bytes; Lambda returns 6 MB.
+const LONGEST_ANSWER: usize = 5 << 20;
+
+/// Discloses what a search finds, once that is written down for the person it is about.
+pub(crate) async fn search(
+    store: &Store,
+    gate: &Gate,
+    search: &Search,
+    base: &str,
+    actor: Actor,
+) -> Result<Answer, ApiError> {
+    match search {
+        Search::Patient(search) => by_patient(store, gate, search, base, actor).await,
+        Search::Identifier(search) => by_identifier(store, gate, search, base, actor).await,
+    }
+}
+
+async fn by_patient(
+    store: &Store,
+    gate: &Gate,
+    search: &PatientSearch,
+    base: &str,
+    actor: Actor,
+) -> Result<Answer, ApiError> {
+    let Some(permitted) = permitted(gate, &actor.name, search) else { return Ok(forbidden()) };
+    let mut found = Vec::new();
+    let mut about = None;
+    if !permitted.is_empty()
+        && let Some(person) = store.person_by_nhs_number(search.number).await?
+    {
+        let restricted = is_restricted(store, person).await?;
+        found = covered(search, &permitted, store.immunisations(person).await?, restricted)?;
+        about = Some(person);
+    }
+    let answer = search.bundle(base, &permitted, &found, Uuid::new_v4);
+    let purpose = format!("{} {}", actor.purpose, search.purpose(&permitted));
+    disclose(store, answer, about, Actor { purpose, ..actor }).await
+}
+
+/// The vaccine types of a search that the supplier may see; `None` where it asks for some and may see none of them.
+pub(crate) fn permitted(gate: &Gate, supplier: &str, search: &PatientSearch) -> Option<BTreeSet<VaccineType>> {
+    let permitted: BTreeSet<VaccineType> =
+        search.targets.iter().copied().filter(|vaccine| gate.allows(supplier, vaccine.code(), 'S')).collect();
+    (!permitted.is_empty() || search.targets.is_empty()).then_some(permitted)
+}
+
+/// Of a person's records, those that the search asks for and the supplier may see, in the order of their days.
+pub(crate) fn covered(
+    search: &PatientSearch,
+    permitted: &BTreeSet<VaccineType>,
+    mut held: Vec<Immunisation>,
+    restricted: bool,
+) -> Result<Vec<Match>, ApiError> {
+    held.retain(|held| !held.deleted && permitted.contains(&held.vaccine));
+    held.sort_by_key(|held| (held.occurred_on, held.id));
+    let mut found = Vec::with_capacity(held.len());
+    for held in &held {
+        let one = matched(held, restricted)?;
+        if search.covers(&one.immunization) {
+            found.push(one);
+        }
+    }
+    Ok(found)
+}
+
+fn matched(held: &Immunisation, restricted: bool) -> Result<Match, ApiError> {
+    let immunization =
+        Immunization::from_stored(&held.body).map_err(|source| ApiError::Stored { id: held.id, source })?;
+    Ok(Match { immunization, version: held.shown_version(), restricted })
+}
+
+async fn by_identifier(
+    store: &Store,
+    gate: &Gate,
+    search: &IdentifierSearch,
+    base: &str,
+    actor: Actor,
+) -> Result<Answer, ApiError> {
+    let id = search.id();
+    let person = store.person_by_immunisation(id).await?;
+    let held = match person {
+        Some(person) => store.immunisation(person, id).await?.filter(|held| !held.deleted),
+        None => None,
+    };
+    let Some((person, held)) = person.zip(held) else {
+        return Ok(Answer::json(200, search.bundle(base, None, Uuid::new_v4)));
+    };
+    if !gate.allows(&actor.name, held.vaccine.code(), 'S') {
+        return Ok(forbidden());
+    }
+    let found = matched(&held, is_restricted(store, person).await?)?;
+    let answer = search.bundle(base, Some(&found), Uuid::new_v4);
+    let purpose = format!("{} identifier", actor.purpose);
+    disclose(store, answer, Some(person), Actor { purpose, ..actor }).await
+}
+
+/// The answer, once the person's audit trail says that it was given. That nothing was found of somebody who is known is
+/// a disclosure too.
+async fn disclose(store: &Store, answer: Value, about: Option<PersonId>, actor: Actor) -> Result<Answer, ApiError> {
+    if answer.to_string().len() > LONGEST_ANSWER {
+        return Ok(Answer::refusal(IssueCode::Invalid, text::TOO_MANY_RESULTS));
+    }
+    if let Some(person) = about {
+        store.audit(&actor.on(person)).await?;
+    }
+    Ok(Answer::json(200, answer))
+}

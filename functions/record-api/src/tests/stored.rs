@@ -1,0 +1,192 @@
+//! Whole requests on a store: what one changes the next one sees, however many come at once.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use ims_domain::person::{Demographics, States};
+use ims_store::Store;
+
+use super::dynamodb::DynamoDb;
+use super::*;
+
+const OTHER: &str = "9990000018";
+const AT_ONCE: usize = 64;
+
+/// The API on a store of its own.
+#[derive(Clone)]
+struct Api {
+    database: DynamoDb,
+    store: Arc<Store>,
+    gate: Arc<Gate>,
+}
+
+impl Api {
+    async fn start() -> Self {
+        let (database, store) = DynamoDb::start().await;
+        Self { database, store: Arc::new(store), gate: Arc::new(gate()) }
+    }
+
+    async fn ask(&self, request: &Request) -> Result<Answer, ApiError> {
+        answer(&self.store, &self.gate, request, "2025-10-01T12:00:00Z".parse().unwrap()).await
+    }
+
+    async fn send(&self, method: &str, path: &str, body: &str) -> Answer {
+        self.ask(&request(method, path, "EMIS", body)).await.unwrap()
+    }
+
+    async fn update(&self, id: &str, version: &str, body: &str) -> Answer {
+        let body = body.replacen('{', &format!("{{\"id\":\"{id}\","), 1);
+        let mut sent = request("PUT", &format!("/Immunization/{id}"), "EMIS", &body);
+        sent.headers.push(("E-Tag".into(), version.into()));
+        self.ask(&sent).await.unwrap()
+    }
+
+    /// The bundle that a person's search for flu finds.
+    async fn found(&self, number: &str) -> Value {
+        let form =
+            format!("patient.identifier=https://fhir.nhs.uk/Id/nhs-number|{number}&-immunization.target=FLU,COVID");
+        let answer = self.send("POST", "/Immunization/_search", &form).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body
+    }
+
+    /// Operations and purposes in the audit trail, all people together.
+    fn audited(&self) -> Vec<String> {
+        let entries = self.database.items("AUDIT", "");
+        let text = |entry: &Value, name: &str| entry[name]["S"].as_str().unwrap().to_owned();
+        let mut all: Vec<String> =
+            entries.iter().map(|entry| format!("{} {}", text(entry, "operation"), text(entry, "purpose"))).collect();
+        all.sort();
+        all
+    }
+
+    /// Versions of records that are kept, past ones included, of all people together.
+    fn versions(&self) -> Vec<u32> {
+        let mut items = self.database.items("EVENT", "IMM#");
+        items.extend(self.database.items("EVENT", "PAST#"));
+        let mut versions: Vec<u32> =
+            items.iter().map(|item| item["version"]["N"].as_str().unwrap().parse().unwrap()).collect();
+        versions.sort_unstable();
+        versions
+    }
+}
+
+fn version(answer: &Answer) -> (u16, Option<&str>) {
+    let version = answer.headers.iter().find(|(name, _)| *name == "E-Tag");
+    (answer.status, version.map(|(_, value)| value.as_str()))
+}
+
+fn id() -> String {
+    ImmunisationId::of("https://supplier.example/vaccinations", "made-up-0001").to_string()
+}
+
+#[tokio::test]
+async fn a_record_is_created_read_updated_deleted_and_reinstated() {
+    let (api, id, body) = (Api::start().await, id(), immunization());
+    let path = format!("/Immunization/{id}");
+    assert_eq!(version(&api.update(&id, "1", &body).await), (404, None));
+    assert_eq!(version(&api.send("POST", "/Immunization", &body).await), (201, Some("1")));
+    assert_eq!(version(&api.send("POST", "/Immunization", &body).await), (422, None));
+    let read = api.send("GET", &path, "").await;
+    assert_eq!((version(&read), &read.body["meta"]["versionId"]), ((200, Some("1")), &json!("1")));
+    let updated = api.update(&id, "1", &body.replace("L0T1", "L0T2")).await;
+    assert_eq!((version(&updated), &updated.body), ((200, Some("2")), &Value::Null));
+    assert_eq!(version(&api.update(&id, "1", &body).await), (400, None));
+    assert_eq!(version(&api.update(&id, "3", &body).await), (400, None));
+    assert_eq!(api.send("GET", &path, "").await.body["lotNumber"], "L0T2");
+    let deleted = api.send("DELETE", &path, "").await;
+    assert_eq!((deleted.status, &deleted.body), (204, &Value::Null));
+    assert_eq!(api.send("GET", &path, "").await.status, 404);
+    assert_eq!(api.send("DELETE", &path, "").await.status, 404);
+    assert_eq!(api.found("9990001014").await["total"], 0);
+    assert_eq!(version(&api.update(&id, "1", &body).await), (200, Some("3")), "reinstated by an update");
+    assert_eq!(api.send("DELETE", &path, "").await.status, 204);
+    assert_eq!(version(&api.send("POST", "/Immunization", &body).await), (201, Some("4")), "reinstated by a create");
+    assert_eq!(api.found("9990001014").await["entry"][0]["resource"]["meta"]["versionId"], "4");
+    assert_eq!(api.versions(), [1, 2, 3, 4, 5, 6]);
+}
+
+#[tokio::test]
+async fn of_many_creates_of_one_identifier_one_is_taken() {
+    let (api, body) = (Api::start().await, immunization());
+    let answers = join_all((0..AT_ONCE).map(|_| api.send("POST", "/Immunization", &body))).await;
+    let count = |status| answers.iter().filter(|answer| answer.status == status).count();
+    assert_eq!((count(201), count(422)), (1, AT_ONCE - 1));
+    assert_eq!(api.versions(), [1]);
+}
+
+#[tokio::test]
+async fn of_many_updates_of_one_version_one_is_made() {
+    let (api, id, body) = (Api::start().await, id(), immunization());
+    api.send("POST", "/Immunization", &body).await;
+    let answers = join_all((0..AT_ONCE).map(|_| api.update(&id, "1", &body))).await;
+    let count = |status| answers.iter().filter(|answer| answer.status == status).count();
+    assert_eq!((count(200), count(400)), (1, AT_ONCE - 1));
+    assert_eq!(api.versions(), [1, 2]);
+}
+
+#[tokio::test]
+async fn an_update_under_another_number_moves_the_record_to_that_person() {
+    let (api, id, body) = (Api::start().await, id(), immunization());
+    let corrected = body.replace("9990001014", OTHER);
+    let total = async |number| api.found(number).await["total"].as_u64().unwrap();
+    api.send("POST", "/Immunization", &body).await;
+    assert_eq!(version(&api.update(&id, "1", &corrected).await), (200, Some("2")));
+    assert_eq!((total("9990001014").await, total(OTHER).await), (0, 1));
+    assert_eq!(version(&api.update(&id, "2", &body).await), (200, Some("3")));
+    assert_eq!((total("9990001014").await, total(OTHER).await), (1, 0));
+    assert_eq!(version(&api.send("GET", &format!("/Immunization/{id}"), "").await), (200, Some("3")));
+    assert_eq!(api.send("DELETE", &format!("/Immunization/{id}"), "").await.status, 204);
+    assert_eq!(version(&api.update(&id, "1", &corrected).await), (200, Some("4")), "reinstated with the other person");
+    assert_eq!((total("9990001014").await, total(OTHER).await), (0, 1));
+}
+
+#[tokio::test]
+async fn what_is_disclosed_is_written_down_first() {
+    let (api, id, body) = (Api::start().await, id(), immunization());
+    api.send("POST", "/Immunization", &body).await;
+    api.send("GET", &format!("/Immunization/{id}"), "").await;
+    assert_eq!(api.found("9990001014").await["total"], 1);
+    assert_eq!(api.found(OTHER).await["total"], 0, "nobody is known by this number");
+    let identifier = "identifier=https://supplier.example/vaccinations|made-up-0001&_elements=id,meta";
+    assert_eq!(api.send("POST", "/Immunization/_search", identifier).await.body["total"], 1);
+    let forbidden = request("GET", &format!("/Immunization/{id}"), "NOBODY", "");
+    assert_eq!(api.ask(&forbidden).await.unwrap().status, 403);
+    assert_eq!(api.audited(), ["create api", "read api", "search api FLU", "search api identifier"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_down_is_not_disclosed() {
+    let (api, id, body) = (Api::start().await, id(), immunization());
+    api.send("POST", "/Immunization", &body).await;
+    api.database.refuse("AUDIT");
+    let patient = "patient.identifier=https://fhir.nhs.uk/Id/nhs-number|9990001014&-immunization.target=";
+    for (method, path, form) in [
+        ("GET", format!("/Immunization/{id}"), String::new()),
+        ("POST", "/Immunization/_search".to_owned(), format!("{patient}FLU")),
+        (
+            "POST",
+            "/Immunization/_search".to_owned(),
+            "identifier=https://supplier.example/vaccinations|made-up-0001".to_owned(),
+        ),
+    ] {
+        let answered = api.ask(&request(method, &path, "EMIS", &form)).await;
+        assert!(matches!(answered, Err(ApiError::Store(_))), "{method} {path} {form}");
+    }
+}
+
+#[tokio::test]
+async fn a_restricted_persons_records_are_disclosed_without_place() {
+    let (api, id, body) = (Api::start().await, id(), immunization());
+    api.send("POST", "/Immunization", &body).await;
+    let demographics = Demographics { serial: 1, ..Demographics::default() };
+    let restricted = States { restricted: true, ..States::default() };
+    let change = Change::Demographics(Box::new((demographics, restricted)));
+    let actor = Actor { name: "test".into(), operation: "feed".into(), purpose: "test".into(), at: Timestamp::now() };
+    api.store.apply(Some("9990001014".parse().unwrap()), &[change], &actor).await.unwrap();
+    let read = api.send("GET", &format!("/Immunization/{id}"), "").await.body;
+    for shown in [read, api.found("9990001014").await] {
+        let shown = shown.to_string();
+        assert!(["CB3 8DX", "X99999", "B0C4P"].iter().all(|place| !shown.contains(place)), "{shown}");
+    }
+}
