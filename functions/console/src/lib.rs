@@ -169,7 +169,13 @@ impl Console {
             return Ok(Some(kept));
         }
         let Some(bytes) = self.source.picture(campaign).await? else { return Ok(None) };
-        let picture = Arc::new(Picture::parse(&bytes)?);
+        let mut picture = Picture::parse(&bytes)?;
+        if let Some((manifest, checked)) = self.source.checked().await?
+            && manifest == picture.manifest
+        {
+            picture.watermark = picture.watermark.max(checked);
+        }
+        let picture = Arc::new(picture);
         self.pictures.keep(campaign, Arc::clone(&picture));
         Ok(Some(picture))
     }

@@ -88,6 +88,13 @@ impl Source for Live {
         Box::pin(async { self.read_queues().await.map_err(SourceError::of("the queues")) })
     }
 
+    fn checked(&self) -> BoxFuture<'_, Result<Option<(String, Timestamp)>, SourceError>> {
+        Box::pin(async {
+            let pointer = self.service.store.manifest().await.map_err(SourceError::of("the snapshot"))?;
+            Ok(pointer.checked.map(|checked| (pointer.manifest, checked)))
+        })
+    }
+
     fn snapshot(&self) -> BoxFuture<'_, Result<Option<SnapshotState>, SourceError>> {
         Box::pin(async {
             let pointer = self.service.store.manifest().await.map_err(SourceError::of("the snapshot"))?;
@@ -105,6 +112,7 @@ impl Source for Live {
                 version: pointer.version,
                 manifest: pointer.manifest,
                 created: manifest.created,
+                checked: pointer.checked,
                 business_date: manifest.business_date,
             }))
         })

@@ -60,8 +60,18 @@ pub struct SnapshotState {
     pub manifest: String,
     /// When it was made.
     pub created: Timestamp,
+    /// When a merge last found nothing new to it.
+    pub checked: Option<Timestamp>,
     /// Business day it was made.
     pub business_date: Date,
+}
+
+impl SnapshotState {
+    /// Up to when it has all changes.
+    #[must_use]
+    pub fn as_of(&self) -> Timestamp {
+        self.checked.unwrap_or(self.created).max(self.created)
+    }
 }
 
 /// What the console reads. It writes nothing.
@@ -76,6 +86,8 @@ pub trait Source: Send + Sync {
     fn picture<'a>(&'a self, campaign: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, SourceError>>;
     /// All queues.
     fn queues(&self) -> BoxFuture<'_, Result<Vec<QueueDepth>, SourceError>>;
+    /// Id of the current snapshot's manifest, and when a merge last found nothing new to it.
+    fn checked(&self) -> BoxFuture<'_, Result<Option<(String, Timestamp)>, SourceError>>;
     /// The snapshot; `None` before the first.
     fn snapshot(&self) -> BoxFuture<'_, Result<Option<SnapshotState>, SourceError>>;
     /// Feed files received on these days (UTC), the latest first.

@@ -145,8 +145,8 @@ fn need_snapshot(needs: &mut Vec<Need>, snapshot: Option<&SnapshotState>, was_re
             "There is no snapshot yet".to_owned(),
             "Merge one: the request merge of snapshot-export. Waves and reports need it.".to_owned(),
         )),
-        Some(snapshot) if words::age_seconds(snapshot.created, now) > words::STALE => needs.push((
-            format!("The snapshot was made {}", words::age(snapshot.created, now)),
+        Some(snapshot) if words::age_seconds(snapshot.as_of(), now) > words::STALE => needs.push((
+            format!("The snapshot was last brought up to date {}", words::age(snapshot.as_of(), now)),
             "Merge a new one: the request merge of snapshot-export. If its schedule is on, read its log for why it did not."
                 .to_owned(),
         )),
@@ -315,6 +315,7 @@ fn snapshot_part(snapshot: &Result<Option<SnapshotState>, SourceError>, now: Tim
                 Ok(Some(snapshot)) => p {
                     "Version " (words::number(snapshot.version)) " (" (snapshot.manifest) "), made at " (words::time(snapshot.created))
                     @if words::age_seconds(snapshot.created, now) >= 60 { " (" (words::age(snapshot.created, now)) ")" }
+                    @if let Some(checked) = snapshot.checked { ", nothing new at " (words::time(checked)) }
                     ", business day " (words::day(snapshot.business_date)) "."
                 },
             }

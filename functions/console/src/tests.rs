@@ -74,6 +74,10 @@ impl Source for Given {
     fn queues(&self) -> BoxFuture<'_, Result<Vec<QueueDepth>, SourceError>> {
         Box::pin(async { self.queues.clone().ok_or_else(|| SourceError::of("the queues")("no answer")) })
     }
+    fn checked(&self) -> BoxFuture<'_, Result<Option<(String, Timestamp)>, SourceError>> {
+        let state = self.snapshot.clone();
+        Box::pin(async { Ok(state.and_then(|state| Some((state.manifest, state.checked?)))) })
+    }
     fn snapshot(&self) -> BoxFuture<'_, Result<Option<SnapshotState>, SourceError>> {
         Box::pin(async { Ok(self.snapshot.clone()) })
     }
@@ -120,6 +124,7 @@ fn season() -> Given {
             version: 12,
             manifest: "00000012-0a1b".into(),
             created: "2026-11-22T14:03:20Z".parse().unwrap(),
+            checked: None,
             business_date: date(2025, 11, 3),
         }),
         files: vec![FeedFile {
@@ -345,7 +350,7 @@ async fn the_picture_shows_the_funnel_and_that_it_adds_up() {
         "72.9% of those eligible",
         "91.1% of those selected",
         "52.7% of those invited",
-        "500 people: have had the dose",
+        "500 people: already had the dose",
         "Everyone selected is accounted for: 9,000 = sent 8,200 + suppressed 760 + failed 30 + pending 10.",
         "Data up to 14:03:20 on 22 November 2026 (40 seconds ago); business day 3 November 2025.",
         "data-chart=\"map\"",
@@ -502,7 +507,7 @@ async fn the_system_room_begins_with_what_needs_attention() {
         "4 things need your attention",
         "Queue sms-dispatch has 2 dead letters",
         "a text that left is not sent again",
-        "The snapshot was made 1 hour ago",
+        "The snapshot was last brought up to date 1 hour ago",
         "was refused: &lt;no header&gt;",
         "Wave w1 of flu-2025 is paused",
         "not configured",
@@ -571,4 +576,21 @@ async fn an_event_of_api_gateway_is_answered() {
     assert_eq!(answer.status, 200);
     answer.has(&["ICBs in Y56", "planner"]);
     assert!(answer.header("strict-transport-security").contains("max-age=31536000"));
+}
+
+#[tokio::test]
+async fn data_is_as_fresh_as_the_last_merge_that_found_nothing_new() {
+    let mut given = season();
+    given.now = "2026-11-22T15:00:00Z".parse().unwrap();
+    get_as("analyst", given, "/picture").await.has(&["older than 5 minutes"]);
+
+    let mut given = season();
+    given.now = "2026-11-22T15:00:00Z".parse().unwrap();
+    let picture: serde_json::Value = serde_json::from_str(PICTURE).unwrap();
+    let snapshot = given.snapshot.as_mut().unwrap();
+    snapshot.manifest = picture["manifest"].as_str().unwrap().to_owned();
+    snapshot.checked = Some("2026-11-22T14:59:30Z".parse().unwrap());
+    let fresh = get_as("analyst", given, "/picture").await;
+    fresh.has(&["(30 seconds ago)"]);
+    assert!(!fresh.body.contains("older than 5 minutes"));
 }

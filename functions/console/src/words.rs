@@ -76,16 +76,16 @@ pub(crate) fn age(then: Timestamp, now: Timestamp) -> String {
 /// Why nothing went out to somebody.
 pub(crate) fn suppression(reason: &str) -> String {
     match reason {
-        "dead" => "have died",
-        "removed" => "are no longer registered in England, or have another NHS number",
-        "invalidated" => "their NHS number was invalidated",
-        "restricted" => "their address may be disclosed to nobody; the practice reaches them",
-        "vaccinated" => "have had the dose",
-        "booked" => "have an appointment",
+        "dead" => "died",
+        "removed" => "no longer registered in England, or registered under another NHS number",
+        "invalidated" => "NHS number invalidated",
+        "restricted" => "address may be disclosed to nobody; the practice reaches them",
+        "vaccinated" => "already had the dose",
+        "booked" => "already with an appointment",
         "not_eligible" => "the rules no longer say that they should be vaccinated now",
         "opted_out" => "asked not to be contacted",
-        "in_custody" => "are in a secure setting; its healthcare service reaches them",
-        "no_contact_route" => "have no mobile number that may be texted, and no usable address",
+        "in_custody" => "in a secure setting; its healthcare service reaches them",
+        "no_contact_route" => "no mobile number that may be texted, and no usable address",
         "held" => "the wave was paused or stopped before the message left",
         other => return plain(other),
     }

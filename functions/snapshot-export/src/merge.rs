@@ -42,7 +42,16 @@ pub(crate) async fn merge(service: &Service) -> Result<Merged, ExportError> {
     merged.extend(merge_dataset::<VaccinationRow>(service, current.as_ref(), &mut next).await?);
     merged.extend(merge_dataset::<ContactRow>(service, current.as_ref(), &mut next).await?);
     let published = match current {
-        Some(current) if merged.is_empty() && current.business_date == next.business_date => current,
+        Some(current) if merged.is_empty() && current.business_date == next.business_date => {
+            let checked = ManifestPointer { checked: Some(next.created), ..held.clone() };
+            match service.store.publish_manifest(&checked, held.version).await {
+                Ok(()) => {}
+                // Another merge published meanwhile.
+                Err(error) if error.is_condition() => {}
+                Err(error) => return Err(error.into()),
+            }
+            current
+        }
         _ => {
             if let Some(latest) = merged.iter().filter_map(|key| key.rsplit('/').next()).max() {
                 next.watermark = next.watermark.max(latest.to_owned());
@@ -77,7 +86,8 @@ fn first_parts() -> u32 {
 
 async fn publish(service: &Service, next: &Manifest, version: u64, held: u64) -> Result<(), ExportError> {
     service.objects.put_json(Bucket::Snapshot, &Manifest::key(&next.id), next).await?;
-    let pointer = ManifestPointer { version, manifest: next.id.clone(), watermark: next.watermark.clone() };
+    let pointer =
+        ManifestPointer { version, manifest: next.id.clone(), watermark: next.watermark.clone(), checked: None };
     service.store.publish_manifest(&pointer, held).await?;
     Ok(())
 }

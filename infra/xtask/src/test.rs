@@ -27,7 +27,7 @@ const FENCE_SECONDS: &str = "12";
 const TOKEN_WINDOW_SECONDS: &str = "4";
 const VISIBILITY_SECONDS: &str = "20";
 /// People of the demo that CI runs.
-const DEMO_PEOPLE: &str = "400";
+const DEMO_PEOPLE: &str = "1000";
 
 /// Which steps to run, and on what.
 #[derive(Debug, Clone, Default)]

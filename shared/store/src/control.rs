@@ -16,6 +16,9 @@ pub struct ManifestPointer {
     pub manifest: String,
     /// Change files up to this key are merged.
     pub watermark: String,
+    /// When a merge last found nothing new, so that the manifest is as good as one made then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<Timestamp>,
 }
 
 impl Store {

@@ -249,14 +249,14 @@ mod tests {
             let table = joined(&areas, &released);
             let hidden = table.hidden(&exact);
             let found = bounds(&table, &rule, &hidden);
-            for column in 0..3 {
+            for (column, found) in found.iter().enumerate() {
                 for (place, count) in table.cells.iter().enumerate() {
                     let count = count.columns()[column];
                     if !u64::try_from(count).is_ok_and(|count| rule.is_small(count)) {
                         continue;
                     }
                     prop_assert!(is_hidden(&hidden, column, place), "column {column} of {place} is shown");
-                    let known = found[column][place];
+                    let known = found[place];
                     prop_assert!(
                         known.high - known.low + 1 >= CANDIDATES,
                         "column {column} of {place}, {count}: {known:?} in {}", told(&areas, &released)

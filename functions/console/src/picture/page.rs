@@ -190,7 +190,7 @@ fn trend(picture: &Picture) -> Markup {
                 p { "Nobody has been invited, vaccinated or called yet." }
             } @else {
                 figure class="ims-chart" data-chart="trend" aria-labelledby="trend-caption" {
-                    figcaption id="trend-caption" { "People invited and vaccinated and calls made since the campaign began" }
+                    figcaption id="trend-caption" { "People invited, vaccinated and called since the campaign began" }
                     (data(&serde_json::json!({ "days": picture.trend })))
                 }
                 details class="nhsuk-details" {
@@ -202,7 +202,7 @@ fn trend(picture: &Picture) -> Markup {
                                 thead class="nhsuk-table__head" {
                                     tr {
                                         th scope="col" { "Business day" }
-                                        @for title in ["Invited", "Vaccinated", "Calls"] { th scope="col" class="ims-number" { (title) } }
+                                        @for title in ["Invited", "Vaccinated", "Called"] { th scope="col" class="ims-number" { (title) } }
                                     }
                                 }
                                 tbody class="nhsuk-table__body" {
