@@ -248,3 +248,23 @@ fn a_bad_base64_body_is_malformed_json() {
     sent.headers.push(("Authorization".into(), format!("Bearer {}", token(Some("EMIS")))));
     assert_eq!(code(&admit(&sent).unwrap_err()), (400, "INVALID"));
 }
+
+#[tokio::test]
+async fn what_cannot_be_written_down_is_not_disclosed() {
+    let (api, id, body) = (stored::Api::start().await, stored::id(), immunization());
+    api.send("POST", "/Immunization", &body).await;
+    api.database.refuse("AUDIT");
+    let patient = "patient.identifier=https://fhir.nhs.uk/Id/nhs-number|9990001014&-immunization.target=";
+    for (method, path, form) in [
+        ("GET", format!("/Immunization/{id}"), String::new()),
+        ("POST", "/Immunization/_search".to_owned(), format!("{patient}FLU")),
+        (
+            "POST",
+            "/Immunization/_search".to_owned(),
+            "identifier=https://supplier.example/vaccinations|made-up-0001".to_owned(),
+        ),
+    ] {
+        let answered = api.ask(&request(method, &path, "EMIS", &form)).await;
+        assert!(matches!(answered, Err(ApiError::Store(_))), "{method} {path} {form}");
+    }
+}
