@@ -46,6 +46,9 @@ use source::Kept;
 /// How long a picture file and the list of campaigns are believed.
 const FRESH: Duration = Duration::from_secs(5);
 
+/// Path of the API's route to the console, whatever the path is by which browsers come to it.
+const MOUNT: &str = "/console";
+
 /// What every handler works with.
 pub(crate) type Shared = Arc<Console>;
 
@@ -199,15 +202,8 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/_status", get(async || axum::Json(serde_json::json!({"status": "pass"}))))
         .merge(rooms)
         .fallback(nowhere);
-    let all = if console.base.is_empty() {
-        pages
-    } else {
-        // A nested root is not found with a slash at its end.
-        Router::new()
-            .route(&format!("{}/", console.base), get(sign_in::home))
-            .nest(&console.base, pages)
-            .fallback(nowhere)
-    };
+    // A nested root is not found with a slash at its end.
+    let all = Router::new().route(&format!("{MOUNT}/"), get(sign_in::home)).nest(MOUNT, pages).fallback(nowhere);
     all.layer(from_fn(note)).layer(from_fn_with_state(Arc::clone(&console), headers::secure)).with_state(console)
 }
 

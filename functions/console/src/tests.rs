@@ -594,3 +594,11 @@ async fn data_is_as_fresh_as_the_last_merge_that_found_nothing_new() {
     fresh.has(&["(30 seconds ago)"]);
     assert!(!fresh.body.contains("older than 5 minutes"));
 }
+
+#[tokio::test]
+async fn behind_an_apis_stage_links_lead_through_it() {
+    let console = Console::new("sandbox", "/v1/console", PUBLIC, Assets::default(), Box::new(season())).unwrap();
+    let answer = get_with(console, "/picture", Some(&token_of("analyst"))).await;
+    assert_eq!(answer.status, 200);
+    answer.has(&["href=\"/v1/console/campaigns\"", "action=\"/v1/console/sign-out\""]);
+}
