@@ -81,6 +81,17 @@ pub enum ExportError {
     },
 }
 
+impl ExportError {
+    /// Whether another merge published, or took away change files, in the middle of this one.
+    fn is_overtaken(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_condition(),
+            Self::Objects(ObjectError::Missing { key }) => key.starts_with("changes/"),
+            _ => false,
+        }
+    }
+}
+
 /// Handles one event.
 ///
 /// # Errors

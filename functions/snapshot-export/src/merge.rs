@@ -1,6 +1,7 @@
 //! Merging: change files and the current snapshot become the next one.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use ims_messaging::Bucket;
 use ims_runtime::Service;
@@ -19,8 +20,26 @@ use crate::{ExportError, Merged};
 /// 235,000 people each: one function's work.
 const PARTS: u32 = 4;
 
-/// Merges all change files present.
+/// Attempts at a merge that others overtake.
+const ATTEMPTS: u32 = 8;
+
+/// Merges all change files present. Where another merge publishes meanwhile, and so takes change files away or wins the
+/// compare-and-set, this one begins again on what that one left.
 pub(crate) async fn merge(service: &Service) -> Result<Merged, ExportError> {
+    let mut attempt = 0;
+    loop {
+        match try_merge(service).await {
+            Err(error) if error.is_overtaken() && attempt < ATTEMPTS => {
+                attempt += 1;
+                tracing::info!(attempt, %error, "another merge was faster");
+                tokio::time::sleep(Duration::from_millis(100) * attempt).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn try_merge(service: &Service) -> Result<Merged, ExportError> {
     let held = service.store.manifest().await?;
     let current = match held.version {
         0 => None,

@@ -64,6 +64,12 @@ pub enum ObjectError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// An object that must be there is not.
+    #[error("there is no object {key}")]
+    Missing {
+        /// Object key.
+        key: String,
+    },
     /// An object does not have the shape this version knows.
     #[error("object {key} cannot be read: {message}")]
     Content {
@@ -185,9 +191,7 @@ impl Objects {
     /// # Errors
     /// Where there is none, or S3 cannot be reached.
     pub async fn read(&self, bucket: Bucket, key: &str) -> Result<Vec<u8>, ObjectError> {
-        self.get(bucket, key)
-            .await?
-            .ok_or_else(|| ObjectError::Content { key: key.to_owned(), message: "there is no such object".to_owned() })
+        self.get(bucket, key).await?.ok_or_else(|| ObjectError::Missing { key: key.to_owned() })
     }
 
     /// Removes an object, there or not.
