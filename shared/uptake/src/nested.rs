@@ -266,58 +266,6 @@ mod tests {
         }
     }
 
-    /// Four thousand counts and more: regions, their ICBs and sub-ICBs, by three breakdowns.
-    #[test]
-    #[ignore = "to be timed by hand"]
-    fn time_of_a_whole_country() {
-        for people in [5_000u64, 50_000, 5_000_000, 60_000_000] {
-            let mut seed = 7u64;
-            let mut random = |limit: u64| {
-                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                (seed >> 33) % limit.max(1)
-            };
-            let shape: [usize; 3] = [15, 6, 6];
-            let mut areas = vec![];
-            let empty = |parent| Area {
-                parent,
-                groups: shape.iter().map(|&groups| vec![Count::default(); groups]).collect(),
-                ..Area::default()
-            };
-            areas.push(empty(0));
-            for _ in 0..8 {
-                let region = areas.len();
-                areas.push(empty(0));
-                for _ in 0..5 {
-                    let icb = areas.len();
-                    areas.push(empty(region));
-                    for _ in 0..3 {
-                        let sub = areas.len();
-                        areas.push(empty(icb));
-                        let scale = (people / 110).max(1);
-                        for _ in 0..400u64.min(scale) {
-                            let weight = scale / 400u64.min(scale);
-                            let yes = random(weight + 1);
-                            let count = Count { eligible: weight, vaccinated: yes };
-                            let groups = shape.map(|groups| random((groups * groups) as u64).isqrt() as usize);
-                            for place in [0, region, icb, sub] {
-                                add(&mut areas[place].all, count);
-                                for (breakdown, group) in groups.iter().enumerate() {
-                                    add(&mut areas[place].groups[breakdown][*group], count);
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-            let first = first(&mut areas, &Rule::default());
-            let start = std::time::Instant::now();
-            let released = release_areas(first, &areas, &Rule::default());
-            let cells = released.iter().flat_map(|area| area.groups.iter().flatten());
-            let shown = cells.clone().filter(|cell| !cell.is_suppressed()).count();
-            eprintln!("{people}: {:?}, {shown} of {}", start.elapsed(), cells.count());
-        }
-    }
-
     #[test]
     fn below_what_is_withheld_nothing_is_shown() {
         let mut areas = areas(&[vec![vec![(3, 500), (0, 0), (0, 0), (0, 0), (0, 0), (0, 0)], vec![(0, 0); 6]]]);
