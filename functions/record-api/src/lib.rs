@@ -10,6 +10,7 @@ mod delete;
 mod gate;
 mod http;
 mod read;
+mod routes;
 mod search;
 mod update;
 
@@ -25,8 +26,11 @@ use jiff::Timestamp;
 use serde_json::json;
 use thiserror::Error;
 
+use routes::Place;
+
 pub use gate::{Gate, GateError, Task};
 pub use http::{Answer, Request};
+pub use routes::{Access, Operation, ROUTES, Route};
 pub use update::Update;
 
 /// Why a request could not be answered; the caller is told no more than that.
@@ -68,7 +72,7 @@ pub async fn handle(service: &Service, gate: &Gate, event: ApiGatewayProxyReques
 }
 
 async fn at_its_time(service: &Service, gate: &Gate, request: &Request) -> Result<Answer, ApiError> {
-    let now = if gate::is_health(&request.path) { Timestamp::now() } else { service.clock.now().await? };
+    let now = if Place::of(&request.path).is_open() { Timestamp::now() } else { service.clock.now().await? };
     answer(&service.store, gate, request, now).await
 }
 
@@ -84,7 +88,7 @@ async fn answer(store: &Store, gate: &Gate, request: &Request, now: Timestamp) -
         at: Timestamp::now(),
     };
     match task {
-        Task::Status => Ok(Answer::json(200, json!({"status": "pass"}))),
+        Task::Describe | Task::Page | Task::Status => Ok(Answer::json(200, json!({"status": "pass"}))),
         Task::Create { supplier, immunization, source } => {
             create::create(store, &immunization, source, &actor(&supplier, "create")).await
         }
