@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::*;
 use crate::create::created;
 
+mod access;
 mod changes;
 mod dynamodb;
 mod searches;
