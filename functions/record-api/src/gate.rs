@@ -47,10 +47,6 @@ pub struct Gate {
 pub enum Task {
     /// Tell that the function is up.
     Status,
-    /// Give the description of the API.
-    Describe,
-    /// Give the description as a page to read.
-    Page,
     /// Create an immunisation.
     Create {
         /// Supplier.
@@ -129,12 +125,7 @@ impl Gate {
     pub fn admit(&self, request: &Request, now: Timestamp) -> Result<Task, Answer> {
         let place = Place::of(&request.path);
         if place.is_open() {
-            return match place.route(&request.method).map(|route| route.operation) {
-                Some(Operation::Describe) => Ok(Task::Describe),
-                Some(Operation::Page) => Ok(Task::Page),
-                Some(_) => Ok(Task::Status),
-                None => Err(not_allowed(&place)),
-            };
+            return place.route(&request.method).map(|_| Task::Status).ok_or_else(|| not_allowed(&place));
         }
         let supplier = self.supplier(request)?;
         if request.body.as_ref().is_some_and(|body| body.len() > LONGEST_BODY) {
@@ -159,7 +150,7 @@ impl Gate {
                 Ok(Task::Delete { source: source(&supplier, Some(now)), supplier, id: immunisation_id(id)? })
             }
             Operation::Book => self.book(supplier, request, now),
-            Operation::Status | Operation::Describe | Operation::Page => Ok(Task::Status),
+            Operation::Status => Ok(Task::Status),
         }
     }
 

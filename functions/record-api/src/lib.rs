@@ -56,11 +56,19 @@ pub enum ApiError {
     Outcome(Outcome),
 }
 
+/// Seconds after which a caller may try again what the tables were too busy for.
+const RETRY_AFTER: &str = "2";
+
 /// Answers a request.
 pub async fn handle(service: &Service, gate: &Gate, event: ApiGatewayProxyRequest) -> ApiGatewayProxyResponse {
     let request = Request::read(event);
     let answer = match at_its_time(service, gate, &request).await {
         Ok(answer) => answer,
+        Err(ApiError::Store(error)) if error.is_throttled() => {
+            tracing::warn!(request.id = request.id(), error = %error, "the tables are busy");
+            let text = "The service is busy; try again later.";
+            Answer::refusal_at_the_door(429, "throttled", "TOO_MANY_REQUESTS", text).with("Retry-After", RETRY_AFTER)
+        }
         Err(error) => {
             let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
             tracing::error!(request.id = request.id(), error = %error, cause, "request failed");
@@ -88,7 +96,7 @@ async fn answer(store: &Store, gate: &Gate, request: &Request, now: Timestamp) -
         at: Timestamp::now(),
     };
     match task {
-        Task::Describe | Task::Page | Task::Status => Ok(Answer::json(200, json!({"status": "pass"}))),
+        Task::Status => Ok(Answer::json(200, json!({"status": "pass"}))),
         Task::Create { supplier, immunization, source } => {
             create::create(store, &immunization, source, &actor(&supplier, "create")).await
         }

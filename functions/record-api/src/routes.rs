@@ -1,16 +1,12 @@
 //! What the API answers, and who may ask: one table.
 //!
-//! The way in, the published description and the test of who may do what all follow it.
+//! The way in and the test of who may do what follow it.
 
 /// What a route does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
     /// Tells that the function is up.
     Status,
-    /// Gives the description of the API (OpenAPI).
-    Describe,
-    /// Gives the description as a page to read.
-    Page,
     /// Searches for immunisations.
     Search,
     /// Creates an immunisation.
@@ -62,8 +58,6 @@ pub const ROUTES: &[Route] = &[
     // The national service has two: one of the API and one of what is behind it.
     Route { method: "GET", path: "/_status", operation: Operation::Status, access: Access::Anyone },
     Route { method: "GET", path: "/_ping", operation: Operation::Status, access: Access::Anyone },
-    Route { method: "GET", path: "/openapi.json", operation: Operation::Describe, access: Access::Anyone },
-    Route { method: "GET", path: "/docs", operation: Operation::Page, access: Access::Anyone },
 ];
 
 /// The routes of a path.

@@ -58,6 +58,14 @@ fn token(endpoints: &Endpoints, subject: &str, supplier: Option<&str>, role: Opt
     Ok(sign(&claims, &key)?)
 }
 
+/// A token of a supplier, from the sandbox issuer.
+///
+/// # Errors
+/// Where it cannot be signed.
+pub fn supplier_token(endpoints: &Endpoints, supplier: &str) -> Result<String> {
+    token(endpoints, supplier, Some(supplier), None)
+}
+
 /// A token of a member of staff in this role, from the sandbox issuer.
 ///
 /// # Errors
@@ -84,8 +92,8 @@ impl Running {
             lambda: aws_sdk_lambda::Client::new(&config),
             // Idle connections are dropped before the front door drops them in the middle of a request.
             http: reqwest::Client::builder().no_proxy().pool_idle_timeout(Duration::from_secs(1)).build()?,
-            token: token(endpoints, SUPPLIER, Some(SUPPLIER), None)?,
-            booking_token: token(endpoints, BOOKING_SERVICE, Some(BOOKING_SERVICE), None)?,
+            token: supplier_token(endpoints, SUPPLIER)?,
+            booking_token: supplier_token(endpoints, BOOKING_SERVICE)?,
             endpoints: endpoints.clone(),
         })
     }
