@@ -87,7 +87,7 @@ async fn ingest(service: &Service, job: ChunkJob) -> Result<(), IngestError> {
 /// Applies a chunk's rows and keeps the answer; where one is kept already, that one holds.
 async fn answer(service: &Service, file: &FeedFile, job: &ChunkJob) -> Result<ChunkResult, IngestError> {
     let chunk: Chunk = service.objects.read_json(Bucket::Work, &job.object).await?;
-    let permissions = Permissions::built_in()?;
+    let permissions = Permissions::built_in(service.settings.is_sandbox())?;
     let today = service.clock.today().await?;
     let context = Context::of(file, &chunk.order, today, &permissions)
         .ok_or_else(|| IngestError::UnknownFile(file.name.clone()))?;

@@ -22,8 +22,12 @@ pub(super) struct Api {
 
 impl Api {
     pub(super) async fn start() -> Self {
+        Self::with(gate()).await
+    }
+
+    pub(super) async fn with(gate: Gate) -> Self {
         let (database, store) = DynamoDb::start().await;
-        Self { database, store: Arc::new(store), gate: Arc::new(gate()) }
+        Self { database, store: Arc::new(store), gate: Arc::new(gate) }
     }
 
     pub(super) async fn ask(&self, request: &Request) -> Result<Answer, ApiError> {
