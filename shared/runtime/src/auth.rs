@@ -193,6 +193,18 @@ mod tests {
         ] {
             assert_eq!(permissions.allows(supplier, vaccine, operation), allowed, "{supplier} {vaccine} {operation}");
         }
-        assert!(Permissions::built_in().is_ok());
+        // As the national service: some suppliers give some vaccines only.
+        let built_in = Permissions::built_in().unwrap();
+        for (supplier, vaccine, operation, allowed) in [
+            ("MAVIS", "FLU", 'U', true),
+            ("MAVIS", "COVID", 'C', false),
+            ("MAVIS", "RSV", 'D', false),
+            ("RAVS", "RSV", 'D', true),
+            ("SONAR", "RSV", 'C', false),
+            ("SONAR", "COVID", 'S', false),
+            ("EMIS", "ROTAVIRUS", 'U', true),
+        ] {
+            assert_eq!(built_in.allows(supplier, vaccine, operation), allowed, "{supplier} {vaccine} {operation}");
+        }
     }
 }
