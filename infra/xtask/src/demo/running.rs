@@ -58,6 +58,14 @@ fn token(endpoints: &Endpoints, subject: &str, supplier: Option<&str>, role: Opt
     Ok(sign(&claims, &key)?)
 }
 
+/// A token of a supplier's, from the sandbox issuer.
+///
+/// # Errors
+/// Where it cannot be signed.
+pub fn supplier_token(endpoints: &Endpoints, supplier: &str) -> Result<String> {
+    token(endpoints, supplier, Some(supplier), None)
+}
+
 /// A token of a member of staff in this role, from the sandbox issuer.
 ///
 /// # Errors
