@@ -204,6 +204,7 @@ fn registered(
             version: 1,
             deleted: false,
             deletions: 0,
+            action: ims_domain::record::Action::New,
             source: Source { supplier: supplier.to_owned(), file: String::new(), order: String::new(), row: 0 },
             accepted_rows: Vec::new(),
             patient: Patient::default(),

@@ -176,6 +176,7 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
         ("FreshnessState", if options.fresh { "ENABLED" } else { "DISABLED" }.to_owned()),
         ("ReportEverySeconds", "0".to_owned()),
         ("ConsoleBase", "/console".to_owned()),
+        ("ApiUrl", format!("{front_door}/api")),
     ]);
     let config = endpoints::aws_config(&aws).await;
     let outputs = deploy::deploy(&config, STACK, &packages, &parameters).await?;

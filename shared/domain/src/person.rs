@@ -30,6 +30,9 @@ pub enum Gender {
 }
 
 impl Gender {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Male, Self::Female, Self::Other, Self::Unknown];
+
     /// From the NHS code 1, 2, 9 or 0.
     #[must_use]
     pub fn from_code(code: &str) -> Option<Self> {

@@ -17,7 +17,7 @@ mod transaction;
 
 pub use apply::{Actor, Holders, Revision};
 pub use campaigns::{Definition, PartResult};
-pub use control::ManifestPointer;
+pub use control::{ChangeFeedEnd, ManifestPointer};
 pub use error::StoreError;
 pub use feed_files::{ChunkState, FeedFile, FeedFileState, RowFailure};
 pub use item::{Item, from_item, to_item};

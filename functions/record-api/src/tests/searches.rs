@@ -131,6 +131,7 @@ fn held(value: &str, edit: impl Fn(&str) -> String, deleted: bool) -> Immunisati
         version: 1,
         deleted,
         deletions: 0,
+        action: ims_domain::record::Action::New,
         source: Source { supplier: "EMIS".into(), file: String::new(), order: String::new(), row: 0 },
         accepted_rows: Vec::new(),
         patient: Patient::default(),
