@@ -131,6 +131,7 @@ fn season() -> Given {
             vaccine: Some("FLU".into()),
             state: FeedFileState::Processed,
             error: None,
+            duplicate_of: None,
             received: "2026-11-22T13:00:00Z".parse().unwrap(),
             rows: 1000,
             chunks: 3,

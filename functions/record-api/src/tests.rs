@@ -221,6 +221,12 @@ fn answers_repeat_the_request_ids_and_carry_place_and_version() {
 }
 
 #[test]
+fn health_is_told_in_the_national_shape() {
+    let status = crate::status();
+    assert_eq!((&status["status"], &status["checks"]["healthcheck"]["status"]), (&json!("pass"), &json!("pass")));
+}
+
+#[test]
 fn every_answer_repeats_the_request_ids() {
     let sent = Request::read(event());
     for answer in [

@@ -102,6 +102,7 @@ mod tests {
             vaccine: Some("FLU".into()),
             state: FeedFileState::Preprocessed,
             error: None,
+            duplicate_of: None,
             received: "2025-10-01T05:00:01Z".parse().unwrap(),
             rows: 5,
             chunks: 2,

@@ -121,6 +121,11 @@ impl Permissions {
         self.by_ods_code.get(&ods_code.to_ascii_uppercase()).map(String::as_str)
     }
 
+    /// The ODS codes that stand for a supplier, in order.
+    pub fn ods_codes(&self, supplier: &str) -> impl Iterator<Item = &str> {
+        self.by_ods_code.iter().filter(move |(_, held)| *held == supplier).map(|(code, _)| code.as_str())
+    }
+
     /// All suppliers, by name.
     pub fn suppliers(&self) -> impl Iterator<Item = &str> {
         self.grants.keys().map(String::as_str)
