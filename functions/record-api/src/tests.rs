@@ -9,6 +9,7 @@ use crate::create::created;
 
 mod changes;
 mod dynamodb;
+mod faults;
 mod searches;
 mod stored;
 
