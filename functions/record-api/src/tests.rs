@@ -10,6 +10,7 @@ use crate::create::created;
 mod access;
 mod changes;
 mod dynamodb;
+mod merged;
 mod searches;
 mod stored;
 
