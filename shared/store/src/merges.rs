@@ -32,6 +32,23 @@ impl Store {
         Ok(found)
     }
 
+    /// Who stands for each of these people now.
+    ///
+    /// # Errors
+    /// Where the table or an item cannot be read.
+    pub async fn survivors(
+        &self,
+        ids: impl IntoIterator<Item = PersonId>,
+    ) -> Result<BTreeMap<PersonId, Person>, StoreError> {
+        let mut found = BTreeMap::new();
+        for person in self.people(ids).await? {
+            let id = person.id;
+            let survivor = if person.survivor.is_some() { self.survivor(id).await? } else { Some(person) };
+            found.extend(survivor.map(|survivor| (id, survivor)));
+        }
+        Ok(found)
+    }
+
     async fn there(&self, id: PersonId) -> Result<Person, StoreError> {
         self.person(id).await?.ok_or_else(|| StoreError::Item {
             key: keys::person_pk(id),
