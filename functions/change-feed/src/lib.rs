@@ -12,8 +12,8 @@ mod subscribers;
 use std::collections::BTreeSet;
 
 use aws_lambda_events::event::dynamodb::Event as StreamEvent;
-use ims_domain::record::Immunisation;
 use ims_domain::PersonId;
+use ims_domain::record::Immunisation;
 use ims_messaging::ObjectError;
 use ims_runtime::Service;
 use ims_snapshot::SnapshotError;
