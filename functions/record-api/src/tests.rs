@@ -11,6 +11,7 @@ mod access;
 mod changes;
 mod dynamodb;
 mod faults;
+mod merged;
 mod searches;
 mod stored;
 

@@ -10,6 +10,7 @@ mod error;
 mod feed_files;
 mod item;
 pub mod keys;
+mod merges;
 mod outreach;
 mod persons;
 mod tables;
@@ -24,7 +25,7 @@ pub use item::{Item, from_item, to_item};
 pub use outreach::{DueEntry, PendingLetter};
 pub use persons::AuditEntry;
 pub use tables::{Table, Tables};
-pub use transaction::Transaction;
+pub use transaction::{Overtaken, Transaction, until_it_holds};
 
 use aws_sdk_dynamodb::Client;
 
