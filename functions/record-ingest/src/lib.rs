@@ -19,7 +19,9 @@ use ims_messaging::{Bucket, ChunkJob, ObjectError, handle_each};
 use ims_runtime::Service;
 use ims_runtime::auth::Permissions;
 use ims_runtime::clock::ClockError;
-use ims_store::{Actor, ChunkState, FeedFile, FeedFileState, Holders, RowFailure, Store, StoreError, Table, keys};
+use ims_store::{
+    Actor, AuditEntry, ChunkState, FeedFile, FeedFileState, Holders, RowFailure, Store, StoreError, Table, keys,
+};
 use jiff::Timestamp;
 use thiserror::Error;
 
@@ -104,6 +106,9 @@ async fn answer(service: &Service, file: &FeedFile, job: &ChunkJob) -> Result<Ch
     let numbers = prepared.iter().filter_map(|row| row.number);
     let holders = service.store.holders(numbers, prepared.iter().filter_map(Prepared::immunisation));
     let holders = &holders.await.map_err(store_failed)?;
+    // Each person's entry names its rows; this one says of the supplier that the chunk was taken up.
+    let run = AuditEntry::new(started, &context.supplier, "feed", format!("{} chunk {}", file.name, job.chunk));
+    service.store.audit(&run.counting(chunk.rows.len())).await.map_err(store_failed)?;
     let refused: Vec<Vec<RowFailure>> = stream::iter(groups::group(prepared))
         .map(|group| apply_group(&service.store, holders, &context, group, started))
         .buffer_unordered(CONCURRENCY)
