@@ -137,6 +137,25 @@ impl AuditEntry {
     }
 }
 
+/// Shortest reason that says something, in characters.
+const SHORTEST_REASON: usize = 5;
+/// Longest reason, in characters.
+const LONGEST_REASON: usize = 200;
+
+/// A reason for access as somebody wrote it: on one line, neither empty nor a story.
+///
+/// # Errors
+/// What is wrong with it, to be shown to whoever wrote it.
+pub fn reason(written: &str) -> Result<String, String> {
+    let reason = written.split_whitespace().collect::<Vec<_>>().join(" ");
+    match reason.chars().count() {
+        0 => Err("Say why you need it".to_owned()),
+        ..SHORTEST_REASON => Err(format!("Say why you need it in at least {SHORTEST_REASON} letters")),
+        ..=LONGEST_REASON => Ok(reason),
+        long => Err(format!("The reason has {long} letters; at most {LONGEST_REASON} can be kept")),
+    }
+}
+
 /// The days of a question to the trail, in UTC, and how many entries are wanted at most: the latest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuditSpan {
@@ -298,6 +317,15 @@ mod tests {
         let read: AuditEntry = serde_json::from_value(old).unwrap();
         assert_eq!((read.result, read.person), (AuditResult::Allowed, Some(PersonId(Uuid::from_u128(1)))));
         assert_eq!((read.on_behalf_of, read.role, read.count), (None, None, None));
+    }
+
+    #[test]
+    fn a_reason_says_something_on_one_line() {
+        assert_eq!(reason(" asked by the\n practice ").unwrap(), "asked by the practice");
+        for wrong in ["", " \t", "why", &"x".repeat(201)] {
+            assert!(reason(wrong).is_err(), "{wrong}");
+        }
+        assert!(reason(&"é".repeat(200)).is_ok());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Invariant: nothing about a person is written without a condition on the version that was read.
 
 mod apply;
-mod audit;
+pub mod audit;
 mod batch;
 mod campaigns;
 mod control;
@@ -17,7 +17,7 @@ mod tables;
 mod transaction;
 
 pub use apply::{Actor, Holders, Revision};
-pub use audit::{AuditEntry, AuditResult, AuditSpan, OF_MANY};
+pub use audit::{AuditEntry, AuditResult, AuditSpan};
 pub use campaigns::{Definition, PartResult};
 pub use control::ManifestPointer;
 pub use error::StoreError;
