@@ -22,6 +22,9 @@ struct Entry {
     permissions: Vec<String>,
     #[serde(default)]
     ods_codes: Vec<String>,
+    /// What a sandbox lets it do beside.
+    #[serde(default)]
+    sandbox_permissions: Vec<String>,
     /// Whether only a sandbox knows it.
     #[serde(default)]
     sandbox_only: bool,
@@ -53,6 +56,7 @@ pub enum PermissionsError {
 #[serde(try_from = "Vec<Entry>")]
 pub struct Permissions {
     grants: BTreeMap<String, Vec<(String, String)>>,
+    sandbox_grants: BTreeMap<String, Vec<(String, String)>>,
     by_ods_code: BTreeMap<String, String>,
     sandbox_only: Vec<String>,
 }
@@ -62,7 +66,7 @@ impl TryFrom<Vec<Entry>> for Permissions {
 
     fn try_from(entries: Vec<Entry>) -> Result<Self, Self::Error> {
         let mut all = Self::default();
-        for Entry { supplier, permissions, ods_codes, sandbox_only } in entries {
+        for Entry { supplier, permissions, sandbox_permissions, ods_codes, sandbox_only } in entries {
             let grant = |permission: String| {
                 let read = permission.split_once('.').filter(|(what, letters)| {
                     !what.is_empty() && !letters.is_empty() && letters.chars().all(|letter| OPERATIONS.contains(letter))
@@ -71,6 +75,8 @@ impl TryFrom<Vec<Entry>> for Permissions {
                 read.ok_or_else(|| PermissionsError::Permission { supplier: supplier.clone(), permission })
             };
             let grants = permissions.into_iter().map(grant).collect::<Result<_, _>>()?;
+            let in_a_sandbox = sandbox_permissions.into_iter().map(grant).collect::<Result<_, _>>()?;
+            all.sandbox_grants.insert(supplier.clone(), in_a_sandbox);
             for code in ods_codes {
                 if all.by_ods_code.insert(code.to_ascii_uppercase(), supplier.clone()).is_some() {
                     return Err(PermissionsError::OdsCode(code));
@@ -95,7 +101,12 @@ impl Permissions {
     /// Where the file is not valid.
     pub fn built_in(is_sandbox: bool) -> Result<Self, serde_json::Error> {
         let mut all: Self = serde_json::from_str(include_str!("permissions.json"))?;
-        if !is_sandbox {
+        let beside = std::mem::take(&mut all.sandbox_grants);
+        if is_sandbox {
+            for (supplier, grants) in beside {
+                all.grants.entry(supplier).or_default().extend(grants);
+            }
+        } else {
             for supplier in std::mem::take(&mut all.sandbox_only) {
                 all.grants.remove(&supplier);
                 all.by_ods_code.retain(|_, held| *held != supplier);
