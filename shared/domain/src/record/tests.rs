@@ -110,9 +110,12 @@ fn a_record_tells_who_someone_is_until_the_demographics_feed_does() {
     assert_eq!(record.person.demographics.date_of_birth, Some(date(1951, 5, 5)));
 }
 
+/// Sets one of a person's states.
+type Set = fn(&mut States);
+
 #[test]
 fn each_of_the_five_states_is_set_and_lifted_in_any_order_of_arrival() {
-    let set: [(&str, fn(&mut States)); 5] = [
+    let set: [(&str, Set); 5] = [
         ("dead", |states| states.dead = Some(crate::person::Death { date: None, formal: false })),
         ("removed", |states| states.removed = Some("EMB".into())),
         ("superseded", |states| states.superseded_by = Some("9990000018".parse().unwrap())),
