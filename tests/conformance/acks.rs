@@ -5,9 +5,9 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use crate::files::Sheet;
+use crate::answers::refusal_text;
 use crate::refusals;
-use crate::requests::refusal_text;
+use crate::sheet::Sheet;
 use crate::steps::{Said, Step, steps};
 use crate::world::{PATIENCE, POLL, World, same};
 
@@ -201,7 +201,11 @@ async fn report(world: &World) -> Result<Value> {
         same(what, found, &expected)?;
     }
     let (start, end) = (&report["summary"]["ingestionTime"]["start"], &report["summary"]["ingestionTime"]["end"]);
-    same("that ingestion ends after its start", end.as_i64().unwrap_or_default() > start.as_i64().unwrap_or(i64::MAX), true)?;
+    same(
+        "that ingestion ends after its start",
+        end.as_i64().unwrap_or_default() > start.as_i64().unwrap_or(i64::MAX),
+        true,
+    )?;
     Ok(report)
 }
 

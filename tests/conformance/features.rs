@@ -165,7 +165,10 @@ Feature: Things
         let said = |row: &Row| row.steps.iter().map(|step| step.text.clone()).collect::<Vec<_>>();
         assert_eq!(rows.iter().map(|row| row.place).collect::<Vec<_>>(), [1, 1, 2, 3]);
         assert_eq!(said(&rows[0]), ["a shop", "a thing", "it is there"]);
-        assert_eq!(rows[0].steps[1].table, Some(vec![vec!["name".into(), "size".into()], vec!["a b".into(), "".into()]]));
+        assert_eq!(
+            rows[0].steps[1].table,
+            Some(vec![vec!["name".into(), "size".into()], vec!["a b".into(), "".into()]])
+        );
         assert_eq!(rows[1].scenario, "outline for EMIS");
         assert_eq!(said(&rows[1]), ["a shop", "'EMIS' asks \"\""]);
         assert_eq!(said(&rows[2])[1], "'TPP' asks a <b>");

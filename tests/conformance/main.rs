@@ -1,9 +1,11 @@
 //! Runs every row of a folder's feature files against the running local stack: `cargo xtask conformance imms`.
 
 mod acks;
+mod answers;
 mod codes;
 mod columns;
 mod days;
+mod events;
 mod features;
 mod files;
 mod found;
@@ -13,8 +15,10 @@ mod people;
 mod refusals;
 mod requests;
 mod searches;
+mod sheet;
 mod steps;
 mod stored;
+mod whole_files;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -256,7 +260,10 @@ mod tests {
         };
         let mut rows = [row("one", Outcome::Skipped), row("two", Outcome::Skipped), row("three", Outcome::Passed)];
         hold_to(&mut rows, &BTreeSet::from(["status.feature: one".to_owned()]));
-        assert_eq!(rows.iter().map(|row| row.result).collect::<Vec<_>>(), [Outcome::Skipped, Outcome::Failed, Outcome::Passed]);
+        assert_eq!(
+            rows.iter().map(|row| row.result).collect::<Vec<_>>(),
+            [Outcome::Skipped, Outcome::Failed, Outcome::Passed]
+        );
         assert!(rows[0].why == "no TLS" && rows[1].why.contains("no TLS"), "{rows:?}");
         let report = Report::of(rows.into());
         assert_eq!((report.passed, report.failed, report.skipped), (1, 1, 1));

@@ -6,9 +6,10 @@ use jiff::civil::Date;
 use reqwest::Method;
 use serde_json::Value;
 
+use crate::answers::refusal;
 use crate::days::day;
 use crate::payloads::{NHS_NUMBER, SNOMED};
-use crate::requests::{refusal, send};
+use crate::requests::send;
 use crate::steps::{Said, Step, steps};
 use crate::world::World;
 
@@ -109,12 +110,7 @@ fn number(world: &World) -> Result<String> {
 
 async fn by_target(world: &mut World, method: &str, number: &str, target: &str) -> Result<()> {
     let from = day(world.bench.now);
-    let all = vec![
-        patient(number),
-        (TARGET, target.to_owned()),
-        (FROM, from),
-        (INCLUDE, PATIENT_INCLUDED.to_owned()),
-    ];
+    let all = vec![patient(number), (TARGET, target.to_owned()), (FROM, from), (INCLUDE, PATIENT_INCLUDED.to_owned())];
     search(world, method, all).await
 }
 
@@ -246,10 +242,8 @@ async fn disease_and_identifier(world: &mut World, said: &Said) -> Result<()> {
 
 async fn measles(world: &mut World, said: &Said) -> Result<()> {
     let or = |place, usual: &str| Some(said.value(place)).filter(|text| !text.is_empty()).unwrap_or(usual).to_owned();
-    let all = vec![
-        (PATIENT, format!("{}|{ANYBODY}", or(1, NHS_NUMBER))),
-        (DISEASE, format!("{}|{MEASLES}", or(2, SNOMED))),
-    ];
+    let all =
+        vec![(PATIENT, format!("{}|{ANYBODY}", or(1, NHS_NUMBER))), (DISEASE, format!("{}|{MEASLES}", or(2, SNOMED)))];
     search(world, said.value(0), all).await
 }
 

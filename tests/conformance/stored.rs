@@ -6,12 +6,13 @@ use ims_domain::{ImmunisationId, NhsNumber};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::files::Sheet;
+use crate::events;
 use crate::found::{alike, shown};
 use crate::outbound;
 use crate::payloads::{CONCEPTS, NHS_NUMBER, SNOMED};
 use crate::people::gender_code;
 use crate::requests::send;
+use crate::sheet::Sheet;
 use crate::steps::{Said, Step, steps};
 use crate::world::{World, same};
 
@@ -107,19 +108,19 @@ async fn created(world: &mut World, _: &Said) -> Result<()> {
 async fn deletion(world: &mut World, _: &Said) -> Result<()> {
     stored(world, true).await?;
     outbound::changed(world, "DELETE").await?;
-    outbound::told(world, "DELETE").await
+    events::told(world, "DELETE").await
 }
 
 async fn reinstated_by_create(world: &mut World, _: &Said) -> Result<()> {
     stored(world, false).await?;
     outbound::changed(world, "CREATE").await?;
-    outbound::told(world, "CREATE").await
+    events::told(world, "CREATE").await
 }
 
 async fn reinstated_by_update(world: &mut World, _: &Said) -> Result<()> {
     stored(world, false).await?;
     outbound::changed(world, "UPDATE").await?;
-    outbound::told(world, "UPDATE").await
+    events::told(world, "UPDATE").await
 }
 
 async fn updated(world: &mut World, _: &Said) -> Result<()> {
@@ -165,7 +166,9 @@ async fn of_file(world: &mut World, said: &Said) -> Result<()> {
 /// The row that last wrote the record that a row deletes.
 #[must_use]
 pub fn last_written(sheet: &Sheet, row: usize) -> usize {
-    let same = |other: &usize| id_of(sheet, *other) == id_of(sheet, row) && !sheet.value(*other, "ACTION_FLAG").eq_ignore_ascii_case("DELETE");
+    let same = |other: &usize| {
+        id_of(sheet, *other) == id_of(sheet, row) && !sheet.value(*other, "ACTION_FLAG").eq_ignore_ascii_case("DELETE")
+    };
     (0..row).rev().find(same).unwrap_or(row)
 }
 
@@ -183,7 +186,8 @@ fn as_row(body: &Value, sheet: &Sheet, row: usize) -> Result<()> {
     };
     let text = |text: &str| if text.is_empty() { Value::Null } else { json!(text) };
     let at = value("DATE_AND_TIME");
-    let moment = format!("{}T{}:{}:{}+00:00", date(at).as_str().unwrap_or_default(), &at[9..11], &at[11..13], &at[13..15]);
+    let moment =
+        format!("{}T{}:{}:{}+00:00", date(at).as_str().unwrap_or_default(), &at[9..11], &at[11..13], &at[13..15]);
     let number = |text: &str| text.parse::<f64>().map_or(Value::Null, |number| json!(number));
     let mut checks = vec![
         ("status", body["status"].clone(), json!("completed")),
@@ -193,9 +197,17 @@ fn as_row(body: &Value, sheet: &Sheet, row: usize) -> Result<()> {
         ("RECORDED_DATE", body["recorded"].clone(), date(value("RECORDED_DATE"))),
         ("PRIMARY_SOURCE", body["primarySource"].clone(), json!(value("PRIMARY_SOURCE").eq_ignore_ascii_case("true"))),
         ("LOCATION_CODE", body["location"]["identifier"]["value"].clone(), text(value("LOCATION_CODE"))),
-        ("LOCATION_CODE_TYPE_URI", body["location"]["identifier"]["system"].clone(), text(value("LOCATION_CODE_TYPE_URI"))),
+        (
+            "LOCATION_CODE_TYPE_URI",
+            body["location"]["identifier"]["system"].clone(),
+            text(value("LOCATION_CODE_TYPE_URI")),
+        ),
         ("SITE_CODE", body["performer"][0]["actor"]["identifier"]["value"].clone(), text(value("SITE_CODE"))),
-        ("SITE_CODE_TYPE_URI", body["performer"][0]["actor"]["identifier"]["system"].clone(), text(value("SITE_CODE_TYPE_URI"))),
+        (
+            "SITE_CODE_TYPE_URI",
+            body["performer"][0]["actor"]["identifier"]["system"].clone(),
+            text(value("SITE_CODE_TYPE_URI")),
+        ),
         ("VACCINE_MANUFACTURER", body["manufacturer"]["display"].clone(), text(value("VACCINE_MANUFACTURER"))),
         ("BATCH_NUMBER", body["lotNumber"].clone(), text(value("BATCH_NUMBER"))),
         ("EXPIRY_DATE", body["expirationDate"].clone(), date(value("EXPIRY_DATE"))),
@@ -208,8 +220,16 @@ fn as_row(body: &Value, sheet: &Sheet, row: usize) -> Result<()> {
         ("PERSON_SURNAME", patient["name"][0]["family"].clone(), text(value("PERSON_SURNAME"))),
         ("PERSON_DOB", patient["birthDate"].clone(), date(value("PERSON_DOB"))),
         ("PERSON_POSTCODE", patient["address"][0]["postalCode"].clone(), text(value("PERSON_POSTCODE"))),
-        ("PERFORMING_PROFESSIONAL_FORENAME", practitioner["name"][0]["given"][0].clone(), text(value("PERFORMING_PROFESSIONAL_FORENAME"))),
-        ("PERFORMING_PROFESSIONAL_SURNAME", practitioner["name"][0]["family"].clone(), text(value("PERFORMING_PROFESSIONAL_SURNAME"))),
+        (
+            "PERFORMING_PROFESSIONAL_FORENAME",
+            practitioner["name"][0]["given"][0].clone(),
+            text(value("PERFORMING_PROFESSIONAL_FORENAME")),
+        ),
+        (
+            "PERFORMING_PROFESSIONAL_SURNAME",
+            practitioner["name"][0]["family"].clone(),
+            text(value("PERFORMING_PROFESSIONAL_SURNAME")),
+        ),
     ];
     let sex = patient["gender"].as_str().map_or(Value::Null, |word| json!(gender_code(word)));
     checks.push(("PERSON_GENDER_CODE", sex, json!(gender_code(value("PERSON_GENDER_CODE")))));
