@@ -5,9 +5,9 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use crate::files::Sheet;
+use crate::answers::refusal_text;
 use crate::refusals;
-use crate::requests::refusal_text;
+use crate::sheet::Sheet;
 use crate::steps::{Said, Step, steps};
 use crate::world::{PATIENCE, POLL, World, same};
 

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use crate::files::Sheet;
-use crate::payloads::{CONCEPTS, SNOMED};
+use crate::found::{COUNTRIES, WITHHELD_ORGANISATION, WITHHELD_PLACE, WITHHELD_POSTCODE};
+use crate::payloads::{CONCEPTS, ODS, SNOMED};
 use crate::people::gender_code;
+use crate::sheet::Sheet;
 
 /// The columns of a record that was sent as FHIR, with the flag of the change.
 #[must_use]
@@ -74,15 +75,21 @@ fn concept(concept: Option<&Value>) -> (String, String) {
     (text(&coding["code"]), terms.into_iter().find(|term| !term.is_empty()).unwrap_or_default())
 }
 
-/// The columns of a record that a file's row wrote, with the flag of the change.
+/// The columns of a record that a file's row wrote, with the flag of the change; of a restricted person without
+/// whereabouts.
 #[must_use]
-pub fn of_row(sheet: &Sheet, row: usize, flag: &str) -> Vec<(&'static str, String)> {
+pub fn of_row(sheet: &Sheet, row: usize, flag: &str, restricted: bool) -> Vec<(&'static str, String)> {
     let value = |column: &'static str| {
         let value = sheet.value(row, column);
         match column {
             "ACTION_FLAG" => flag.to_owned(),
             "PERSON_GENDER_CODE" => gender_code(value).to_owned(),
             "PRIMARY_SOURCE" => value.to_uppercase(),
+            "PERSON_POSTCODE" if restricted => WITHHELD_POSTCODE.to_owned(),
+            "SITE_CODE" if restricted => WITHHELD_ORGANISATION.to_owned(),
+            "SITE_CODE_TYPE_URI" if restricted => ODS.to_owned(),
+            "LOCATION_CODE" if restricted => WITHHELD_PLACE.to_owned(),
+            "LOCATION_CODE_TYPE_URI" if restricted => COUNTRIES.to_owned(),
             _ => value.to_owned(),
         }
     };

@@ -1,86 +1,15 @@
-//! Batch files that scenarios make up and upload.
+//! Rows of batch files that scenarios make up.
 
 use anyhow::{Context, Result, bail};
 use ims_fhir::batch::HEADER;
-use ims_runtime::auth::Permissions;
-use ims_store::FeedFile;
 use serde_json::json;
-use std::time::Instant;
 
-use crate::codes::{self, DOSE_UNIT, REASON, ROUTES, SITES};
-use crate::days::{compact, day, in_file, later};
-use crate::payloads::{self, ODS, long_name, set};
-use crate::people::{Patient, gender_code};
+use crate::days::in_file;
+use crate::payloads::{self, long_name, set};
 use crate::requests::update_address;
+use crate::sheet::{Sheet, UPDATED_EXPIRY, keep, listed, row, sheet};
 use crate::steps::{Said, Step, steps};
-use crate::world::{PATIENCE, POLL, World};
-
-/// System of the identifiers in files that are made up.
-pub const SYSTEM: &str = "https://fhir.nhs.uk/Id/Automation-vaccine-administered-event-uk";
-/// A record in the same file ends before the patience of the runner does.
-const UPDATED_EXPIRY: &str = "20281231";
-
-/// A file.
-#[derive(Debug, Clone, Default)]
-pub struct Sheet {
-    /// Its name, once it is made up.
-    pub name: String,
-    /// Columns.
-    pub columns: Vec<String>,
-    /// Rows, each with its columns' values.
-    pub rows: Vec<Vec<String>>,
-    /// What parts the values.
-    pub delimiter: char,
-    /// Acknowledgements of it before the last upload: of the file, and of its rows.
-    pub acks_before: (usize, usize),
-    /// What the service notes of the last upload.
-    pub noted: Option<FeedFile>,
-}
-
-impl Sheet {
-    /// A value; empty where there is no such column.
-    #[must_use]
-    pub fn value(&self, row: usize, column: &str) -> &str {
-        let place = self.columns.iter().position(|held| held == column);
-        place.and_then(|place| self.rows.get(row)?.get(place)).map_or("", String::as_str)
-    }
-
-    fn set(&mut self, row: usize, column: &str, value: &str) {
-        if let Some(place) = self.columns.iter().position(|held| held == column)
-            && let Some(row) = self.rows.get_mut(row)
-        {
-            row[place] = value.to_owned();
-        }
-    }
-
-    /// Whether a row is made up to be refused: its identifier says so, or is blank.
-    #[must_use]
-    pub fn is_to_fail(&self, row: usize) -> bool {
-        let id = self.value(row, "UNIQUE_ID");
-        id.starts_with("Fail-") || id.trim().is_empty()
-    }
-
-    /// Name without extension.
-    #[must_use]
-    pub fn stem(&self) -> &str {
-        self.name.rsplit_once('.').map_or(&self.name, |(stem, _)| stem)
-    }
-
-    fn bytes(&self) -> Vec<u8> {
-        let line = |values: &[String]| {
-            let quoted: Vec<String> =
-                values.iter().map(|value| format!("\"{}\"", value.replace('"', "\"\""))).collect();
-            quoted.join(&self.delimiter.to_string())
-        };
-        let mut text = line(&self.columns);
-        for row in &self.rows {
-            text.push('\n');
-            text.push_str(&line(row));
-        }
-        text.push('\n');
-        text.into_bytes()
-    }
-}
+use crate::world::World;
 
 /// Sentences about files.
 pub const STEPS: &[Step] = steps! {
@@ -103,13 +32,6 @@ pub const STEPS: &[Step] = steps! {
     "batch file is created for below data where action flag has different cases" => flags,
     "batch file is created for below data where non mandatory fields are empty string" => blank,
     "batch file is created for below data where non mandatory fields are missing" => absent,
-    "batch file is created for below data with {} filename and {} extension" => named,
-    "Empty batch file is created" => empty,
-    "batch file is created with missing columns for below data" => fewer_columns,
-    "batch file is created with invalid column order for below data" => other_order,
-    "batch file is created with invalid delimiter for below data" => other_delimiter,
-    "batch file is created with invalid column name for patient surname for below data" => other_column,
-    "batch file is created with additional column person age for below data" => one_more_column,
     "An update to above vaccination record is made through batch file upload" => update_record,
     "An delete to above vaccination record is made through batch file upload" => delete_record,
     "A delete to above vaccination record is made through batch file upload" => delete_record,
@@ -117,99 +39,11 @@ pub const STEPS: &[Step] = steps! {
     "Update to above vaccination record is made through batch file upload with mandatory field missing" => bad_updates,
     "records for same event are uploaded via batch file with missing mandatory fields and duplicated record" => bad_updates_and_duplicates,
     "Send a update for Immunization event created with vaccination detail being updated through API request" => update_by_api,
-    "batch file is uploaded in s3 bucket" => upload,
-    "same batch file is uploaded again in s3 bucket" => upload,
     // The project's own wording.
     "a {} file of {} with" => own_file,
     "the record is changed by a file" => update_record,
     "the record is deleted by a file" => delete_record,
-    "a file of {} that is called {}" => own_named,
-    "its column {} is called {}" => own_column,
-    "its values are parted by {}" => own_delimiter,
-    "it has no rows" => own_empty,
-    "the file is dropped" => upload,
-    "the file is dropped again" => upload,
 };
-
-/// A row of the row's vaccine type about a patient, every column filled in.
-fn row(world: &World, patient: &Patient, id: &str) -> Result<Vec<String>> {
-    let codes = codes::of(&world.vaccine).with_context(|| format!("no codes for vaccine type '{}'", world.vaccine))?;
-    let now = world.bench.now;
-    let (procedure, (product, manufacturer)) = (codes.procedures[0], codes.products[0]);
-    let (today, at) = (day(now).replace('-', ""), format!("{}00", compact(later(now, -50))));
-    let birth = patient.birth.replace('-', "");
-    let value = |column: &str| match column {
-        "NHS_NUMBER" => patient.number.as_deref().unwrap_or_default(),
-        "PERSON_FORENAME" => &patient.given,
-        "PERSON_SURNAME" => &patient.family,
-        "PERSON_DOB" => &birth,
-        "PERSON_GENDER_CODE" => gender_code(patient.gender),
-        "PERSON_POSTCODE" => &patient.postcode,
-        "DATE_AND_TIME" => &at,
-        "SITE_CODE" | "LOCATION_CODE" => "X99999",
-        "SITE_CODE_TYPE_URI" | "LOCATION_CODE_TYPE_URI" => ODS,
-        "UNIQUE_ID" => id,
-        "UNIQUE_ID_URI" => SYSTEM,
-        "ACTION_FLAG" => "NEW",
-        "PERFORMING_PROFESSIONAL_FORENAME" => "Florence",
-        "PERFORMING_PROFESSIONAL_SURNAME" => "Nightingale",
-        "RECORDED_DATE" | "EXPIRY_DATE" => &today,
-        "PRIMARY_SOURCE" => "TRUE",
-        "VACCINATION_PROCEDURE_CODE" => procedure.0,
-        "VACCINATION_PROCEDURE_TERM" => procedure.1,
-        "DOSE_SEQUENCE" => "1",
-        "VACCINE_PRODUCT_CODE" => product.0,
-        "VACCINE_PRODUCT_TERM" => product.1,
-        "VACCINE_MANUFACTURER" => manufacturer,
-        "BATCH_NUMBER" => "612345",
-        "SITE_OF_VACCINATION_CODE" => SITES[0].0,
-        "SITE_OF_VACCINATION_TERM" => SITES[0].1,
-        "ROUTE_OF_VACCINATION_CODE" => ROUTES[0].0,
-        "ROUTE_OF_VACCINATION_TERM" => ROUTES[0].1,
-        "DOSE_AMOUNT" => "0.5",
-        "DOSE_UNIT_CODE" => DOSE_UNIT.0,
-        "DOSE_UNIT_TERM" => DOSE_UNIT.1,
-        "INDICATION_CODE" => REASON.0,
-        _ => "",
-    };
-    Ok(HEADER.iter().map(|column| value(column).to_owned()).collect())
-}
-
-fn sheet(rows: Vec<Vec<String>>) -> Sheet {
-    let columns = HEADER.iter().map(|column| (*column).to_owned()).collect();
-    Sheet { columns, rows, delimiter: '|', ..Sheet::default() }
-}
-
-/// The ODS code under which a supplier sends files: the last of those that stand for it.
-fn ods(supplier: &str) -> Result<String> {
-    let known = Permissions::built_in(true)?;
-    let code = known.ods_codes(supplier).last().map(str::to_owned);
-    code.with_context(|| format!("{supplier} sends no files"))
-}
-
-/// Gives a file its name, and keeps others from sending one of its lane until the row ends.
-async fn keep(world: &mut World, mut sheet: Sheet, extension: &str) -> Result<()> {
-    if world.lane.is_none() {
-        world.lane = Some(world.bench.lane(&world.supplier, &world.vaccine).await);
-    }
-    let beginning = format!("{}_Vaccinations_v5_{}", world.vaccine, ods(&world.supplier)?);
-    sheet.name = world.bench.free_name(&beginning, extension).await?;
-    world.sheet = Some(sheet);
-    Ok(())
-}
-
-/// The rows that a table names.
-fn listed(world: &World, said: &Said) -> Result<Sheet> {
-    let (header, rows) = said.table.as_ref().and_then(|table| table.split_first()).context("the step has no table")?;
-    let place = |name: &str| header.iter().position(|held| held == name).with_context(|| format!("no column {name}"));
-    let (patient, id) = (place("patient_id")?, place("unique_id")?);
-    let mut made = Vec::with_capacity(rows.len());
-    for line in rows {
-        let unique = format!("{}-{}", line[id], world.bench.unique());
-        made.push(row(world, &world.bench.people.patient(&line[patient])?, &unique)?);
-    }
-    Ok(sheet(made))
-}
 
 async fn changed(world: &mut World, said: &Said, changes: &[&[(&str, &str)]]) -> Result<()> {
     let mut sheet = listed(world, said)?;
@@ -455,59 +289,6 @@ async fn absent(world: &mut World, said: &Said) -> Result<()> {
     without(world, said, "").await
 }
 
-async fn named(world: &mut World, said: &Said) -> Result<()> {
-    let mut sheet = listed(world, said)?;
-    sheet.name = world.bench.free_name(said.value(0), said.value(1)).await?;
-    world.sheet = Some(sheet);
-    Ok(())
-}
-
-async fn empty(world: &mut World, _: &Said) -> Result<()> {
-    keep(world, sheet(Vec::new()), "csv").await
-}
-
-async fn fewer_columns(world: &mut World, said: &Said) -> Result<()> {
-    let mut sheet = listed(world, said)?;
-    for column in ["PERSON_DOB", "PERFORMING_PROFESSIONAL_FORENAME"] {
-        if let Some(place) = sheet.columns.iter().position(|held| held == column) {
-            sheet.columns.remove(place);
-            sheet.rows.iter_mut().for_each(|row| _ = row.remove(place));
-        }
-    }
-    keep(world, sheet, "csv").await
-}
-
-async fn other_order(world: &mut World, said: &Said) -> Result<()> {
-    let mut sheet = listed(world, said)?;
-    sheet.columns.swap(0, 1);
-    sheet.rows.iter_mut().for_each(|row| row.swap(0, 1));
-    keep(world, sheet, "csv").await
-}
-
-async fn other_delimiter(world: &mut World, said: &Said) -> Result<()> {
-    let sheet = Sheet { delimiter: ';', ..listed(world, said)? };
-    keep(world, sheet, "csv").await
-}
-
-fn rename(sheet: &mut Sheet, from: &str, to: &str) -> Result<()> {
-    let place = sheet.columns.iter().position(|held| held == from).with_context(|| format!("no column {from}"))?;
-    sheet.columns[place] = to.to_owned();
-    Ok(())
-}
-
-async fn other_column(world: &mut World, said: &Said) -> Result<()> {
-    let mut sheet = listed(world, said)?;
-    rename(&mut sheet, "PERSON_SURNAME", "PERSON_SURENAME")?;
-    keep(world, sheet, "csv").await
-}
-
-async fn one_more_column(world: &mut World, said: &Said) -> Result<()> {
-    let mut sheet = listed(world, said)?;
-    sheet.columns.push("PERSON_AGE".to_owned());
-    sheet.rows.iter_mut().for_each(|row| row.push("30".to_owned()));
-    keep(world, sheet, "csv").await
-}
-
 /// A row about the record that the API holds.
 fn of_record(world: &World, action: &str) -> Result<Sheet> {
     let text = |place: &str| world.made.pointer(place).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
@@ -526,12 +307,14 @@ async fn update_record(world: &mut World, _: &Said) -> Result<()> {
 
 async fn delete_record(world: &mut World, _: &Said) -> Result<()> {
     let sheet = of_record(world, "DELETE")?;
+    world.deletions += 1;
     keep(world, sheet, "csv").await
 }
 
 async fn delete_record_without_birth(world: &mut World, _: &Said) -> Result<()> {
     let mut sheet = of_record(world, "DELETE")?;
     sheet.set(0, "PERSON_DOB", "");
+    world.deletions += 1;
     keep(world, sheet, "csv").await
 }
 
@@ -611,65 +394,4 @@ async fn own_file(world: &mut World, said: &Said) -> Result<()> {
         }
     }
     keep(world, sheet, "csv").await
-}
-
-async fn own_named(world: &mut World, said: &Said) -> Result<()> {
-    (world.supplier, world.vaccine) = ("EMIS".to_owned(), said.value(0).to_owned());
-    let mut sheet = sheet(vec![row(world, &world.bench.people.patient("Random")?, &world.bench.unique())?]);
-    let (beginning, extension) = said.value(1).rsplit_once('.').context("the name has no extension")?;
-    sheet.name = world.bench.free_name(beginning, extension).await?;
-    world.sheet = Some(sheet);
-    Ok(())
-}
-
-fn own(world: &mut World) -> Result<&mut Sheet> {
-    world.sheet.as_mut().context("no file was made up yet")
-}
-
-async fn own_column(world: &mut World, said: &Said) -> Result<()> {
-    rename(own(world)?, said.value(0), said.value(1))
-}
-
-async fn own_delimiter(world: &mut World, said: &Said) -> Result<()> {
-    own(world)?.delimiter = said.value(0).chars().next().context("no delimiter")?;
-    Ok(())
-}
-
-async fn own_empty(world: &mut World, _: &Said) -> Result<()> {
-    own(world)?.rows.clear();
-    Ok(())
-}
-
-/// Drops the file and waits until the service has dealt with it. A file stays in the inbound bucket: what has become of it
-/// is told by its state, where the national service moves it.
-async fn upload(world: &mut World, _: &Said) -> Result<()> {
-    let mut sheet = world.sheet()?.clone();
-    let bench = world.bench.clone();
-    let again = sheet.noted.is_some();
-    sheet.acks_before =
-        (crate::acks::keys(world, "ack").await?.len(), crate::acks::keys(world, "forwardedFile").await?.len());
-    bench.running.put("inbound", &sheet.name, sheet.bytes()).await?;
-    sheet.noted = Some(if again { second(world, &sheet.name).await? } else { bench.file_done(&sheet.name).await? });
-    world.sheet = Some(sheet);
-    Ok(())
-}
-
-/// What is noted of another upload of a name, beside the first.
-async fn second(world: &World, name: &str) -> Result<FeedFile> {
-    let begun = Instant::now();
-    loop {
-        let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-        for day in [now, now.yesterday()?] {
-            let files = world.bench.running.store.files_on(day).await?;
-            if let Some(found) =
-                files.into_iter().rfind(|file| file.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('#')))
-            {
-                return Ok(found);
-            }
-        }
-        if begun.elapsed() > PATIENCE {
-            bail!("nothing is noted of the second upload of {name}");
-        }
-        tokio::time::sleep(POLL).await;
-    }
 }

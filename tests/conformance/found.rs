@@ -37,15 +37,24 @@ pub const STEPS: &[Step] = steps! {
     "a warning says that types are not permitted" => unauthorized_targets,
 };
 
+/// What stands in for the whereabouts of a restricted person: postcode, organisation, and the country as the place.
+pub const WITHHELD_POSTCODE: &str = "ZZ99 3CZ";
+/// Organisation.
+pub const WITHHELD_ORGANISATION: &str = "N2N9I";
+/// Place.
+pub const WITHHELD_PLACE: &str = "GB";
+/// System of the place.
+pub const COUNTRIES: &str = "urn:iso:std:iso:3166";
+
 /// A record as somebody may see it whose whereabouts are withheld, or as it is.
 #[must_use]
 pub fn shown(world: &World) -> Value {
     let mut record = world.sent.clone();
     if world.patient.as_ref().is_some_and(|patient| patient.restricted) {
-        record["contained"][1]["address"] = json!([{"postalCode": "ZZ99 3CZ"}]);
+        record["contained"][1]["address"] = json!([{"postalCode": WITHHELD_POSTCODE}]);
         record["performer"][1]["actor"] =
-            json!({"type": "Organization", "identifier": {"system": ODS, "value": "N2N9I"}});
-        record["location"] = json!({"identifier": {"system": "urn:iso:std:iso:3166", "value": "GB"}});
+            json!({"type": "Organization", "identifier": {"system": ODS, "value": WITHHELD_ORGANISATION}});
+        record["location"] = json!({"identifier": {"system": COUNTRIES, "value": WITHHELD_PLACE}});
     }
     record
 }

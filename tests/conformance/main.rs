@@ -1,9 +1,11 @@
 //! Runs every row of a folder's feature files against the running local stack: `cargo xtask conformance imms`.
 
 mod acks;
+mod answers;
 mod codes;
 mod columns;
 mod days;
+mod events;
 mod features;
 mod files;
 mod found;
@@ -13,8 +15,10 @@ mod people;
 mod refusals;
 mod requests;
 mod searches;
+mod sheet;
 mod steps;
 mod stored;
+mod whole_files;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

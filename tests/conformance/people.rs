@@ -9,7 +9,7 @@ use ims_tests::rows::{demographics, demographics_file};
 /// People whose GP, names and numbers are in the demographics feed.
 const REGISTERED: u64 = 40;
 /// The practice at which they are registered.
-pub const PRACTICE: &str = "Y02274";
+const PRACTICE: &str = "Y02274";
 /// First of the people of all runs, and how many each run has room for.
 const FIRST: u64 = 200_000;
 const ROOM: u64 = 400;
@@ -106,6 +106,12 @@ impl People {
             practice: matches!(sort, Sort::Registered | Sort::Restricted | Sort::Superseded).then_some(PRACTICE),
             restricted: sort == Sort::Restricted,
         }
+    }
+
+    /// Whether an NHS number is of somebody whose whereabouts are withheld.
+    #[must_use]
+    pub fn is_restricted(&self, number: &str) -> bool {
+        (REGISTERED..REGISTERED + 4).any(|place| nhs_number(self.base + place) == number)
     }
 
     /// The demographics file that makes the people known; `stamp` is the time of its rows.

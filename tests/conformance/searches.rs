@@ -6,9 +6,10 @@ use jiff::civil::Date;
 use reqwest::Method;
 use serde_json::Value;
 
+use crate::answers::refusal;
 use crate::days::day;
 use crate::payloads::{NHS_NUMBER, SNOMED};
-use crate::requests::{refusal, send};
+use crate::requests::send;
 use crate::steps::{Said, Step, steps};
 use crate::world::World;
 

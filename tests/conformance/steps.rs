@@ -4,7 +4,7 @@ use anyhow::Result;
 use futures::future::BoxFuture;
 
 use crate::world::World;
-use crate::{acks, files, found, outbound, payloads, requests, searches, stored};
+use crate::{acks, answers, events, files, found, outbound, payloads, requests, searches, stored, whole_files};
 
 /// What a step said: the values in its sentence, and the table under it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,15 +42,18 @@ pub(crate) use steps;
 #[error("{0}")]
 pub struct Skipped(pub &'static str);
 
-const TABLES: [&[Step]; 8] = [
+const TABLES: [&[Step]; 11] = [
     payloads::STEPS,
     requests::STEPS,
+    answers::STEPS,
     searches::STEPS,
     found::STEPS,
     files::STEPS,
+    whole_files::STEPS,
     acks::STEPS,
     stored::STEPS,
     outbound::STEPS,
+    events::STEPS,
 ];
 
 /// The function for a step and the values in it; of several sentences that fit, the one that says most. `None` where the

@@ -6,12 +6,13 @@ use ims_domain::{ImmunisationId, NhsNumber};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::files::Sheet;
+use crate::events;
 use crate::found::{alike, shown};
 use crate::outbound;
 use crate::payloads::{CONCEPTS, NHS_NUMBER, SNOMED};
 use crate::people::gender_code;
 use crate::requests::send;
+use crate::sheet::Sheet;
 use crate::steps::{Said, Step, steps};
 use crate::world::{World, same};
 
@@ -107,19 +108,19 @@ async fn created(world: &mut World, _: &Said) -> Result<()> {
 async fn deletion(world: &mut World, _: &Said) -> Result<()> {
     stored(world, true).await?;
     outbound::changed(world, "DELETE").await?;
-    outbound::told(world, "DELETE").await
+    events::told(world, "DELETE").await
 }
 
 async fn reinstated_by_create(world: &mut World, _: &Said) -> Result<()> {
     stored(world, false).await?;
     outbound::changed(world, "CREATE").await?;
-    outbound::told(world, "CREATE").await
+    events::told(world, "CREATE").await
 }
 
 async fn reinstated_by_update(world: &mut World, _: &Said) -> Result<()> {
     stored(world, false).await?;
     outbound::changed(world, "UPDATE").await?;
-    outbound::told(world, "UPDATE").await
+    events::told(world, "UPDATE").await
 }
 
 async fn updated(world: &mut World, _: &Said) -> Result<()> {

@@ -15,11 +15,12 @@ use xtask::demo::running::Running;
 use xtask::endpoints::Endpoints;
 
 use crate::days::{compact, later};
+use crate::events::Events;
 use crate::features::Row;
-use crate::files::Sheet;
-use crate::outbound::{Changes, Events};
+use crate::outbound::Changes;
 use crate::people::{Patient, People};
 use crate::requests::Answer;
+use crate::sheet::Sheet;
 
 /// How long anything is waited for that the stack does by itself.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -148,6 +149,8 @@ pub struct World {
     pub id: String,
     /// The version that it should have.
     pub version: u32,
+    /// How often the record was deleted: deletions are changes that suppliers' versions do not count.
+    pub deletions: u32,
     /// The version that the last request named.
     pub stated: String,
     /// What was answered last.
@@ -175,12 +178,19 @@ impl World {
             sent: Value::Null,
             id: String::new(),
             version: 1,
+            deletions: 0,
             stated: String::new(),
             answer: None,
             search: Vec::new(),
             sheet: None,
             lane: None,
         }
+    }
+
+    /// How many changes the record has seen.
+    #[must_use]
+    pub fn changes(&self) -> u32 {
+        self.version + self.deletions
     }
 
     /// The last answer.
