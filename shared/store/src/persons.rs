@@ -84,6 +84,15 @@ impl Store {
         items.into_iter().map(from_item).collect()
     }
 
+    /// Past versions of a person's immunisations, in the order of records and versions.
+    ///
+    /// # Errors
+    /// Where the table or an item cannot be read.
+    pub async fn past_immunisations(&self, person: PersonId) -> Result<Vec<Immunisation>, StoreError> {
+        let items = self.query(Table::Event, &keys::person_pk(person), "PAST#").await?;
+        items.into_iter().map(from_item).collect()
+    }
+
     /// Writes what changed between two states of a record, with its audit entry, in one transaction.
     ///
     /// The person's version rises by one; past versions of immunisations are kept.
