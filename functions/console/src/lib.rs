@@ -1,16 +1,20 @@
 //! The staff console: pages rendered on the server, complete without scripts; `app.js` draws charts and refreshes.
 //!
-//! The rooms show campaigns, waves, counts and the state of the system, and no person. So nothing is written to the
-//! audit table here; a room that shows a person must write there before it discloses anything.
+//! Most rooms show campaigns, waves, counts and the state of the system, and no person. Person and Audit write an audit
+//! entry before they disclose anything, with the reason that was given; so does an acknowledgement that names rows.
 //!
 //! Only a sandbox has a sign-in: a staff token of its issuer, kept in a cookie. At any other stage the console refuses
 //! to start until a real sign-in is configured.
 
 pub mod assets;
+mod audit;
 mod campaigns;
+mod feeds;
+mod form;
 pub mod headers;
 mod layout;
 mod live;
+mod person;
 pub mod picture;
 pub mod rooms;
 pub mod session;
@@ -35,7 +39,7 @@ use thiserror::Error;
 
 pub use assets::Assets;
 pub use live::Live;
-pub use source::{CampaignRecord, QueueDepth, SnapshotState, Source, SourceError};
+pub use source::{CampaignRecord, PersonFile, QueueDepth, SnapshotState, Source, SourceError};
 
 use layout::{Frame, Problem};
 use picture::{Picture, PictureError};
@@ -193,6 +197,32 @@ pub fn router(console: Arc<Console>) -> Router {
             &[("/campaigns", get(campaigns::all)), ("/campaigns/{campaign}", get(campaigns::one))],
         ))
         .merge(room(&console, Room::Waves, &[("/waves", get(waves::page))]))
+        .merge(room(
+            &console,
+            Room::Person,
+            &[
+                ("/person", get(person::ask).post(person::search)),
+                ("/person/{id}", get(person::open).post(person::give_reason)),
+            ],
+        ))
+        .merge(room(
+            &console,
+            Room::Feeds,
+            &[
+                ("/feeds", get(feeds::all)),
+                ("/feeds/{file}", get(feeds::one)),
+                ("/feeds/{file}/{acknowledgement}", get(feeds::download)),
+            ],
+        ))
+        .merge(room(
+            &console,
+            Room::Audit,
+            &[
+                ("/audit", get(audit::ask)),
+                ("/audit/person", post(audit::of_person)),
+                ("/audit/actor", post(audit::of_actor)),
+            ],
+        ))
         .merge(room(&console, Room::System, &[("/system", get(system::page))]));
     let pages = Router::new()
         .route("/", get(sign_in::home))
@@ -221,6 +251,9 @@ async fn door(State((console, room)): State<(Shared, Room)>, mut request: Reques
         refused => return sign_in::ask(&console, request.uri(), refused.is_some()),
     };
     if !room.admits(staff.role) {
+        if room == Room::Person {
+            person::note_refused(&console, &staff, request.uri().path()).await;
+        }
         return refused(&console, &staff, room);
     }
     request.extensions_mut().insert(staff);

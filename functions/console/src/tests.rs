@@ -1,14 +1,16 @@
 //! The pages through the router, on a source that answers from memory.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, header};
 use futures::future::BoxFuture;
 use ims_domain::campaign::{ContactPlan, Wave, WaveState};
+use ims_domain::{NhsNumber, PersonId};
 use ims_messaging::Depth;
 use ims_runtime::auth::{Claims, SigningKey};
-use ims_store::{Definition, FeedFile, FeedFileState};
+use ims_store::{AuditEntry, AuditSpan, Definition, FeedFile, FeedFileState};
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use tower::ServiceExt;
@@ -51,6 +53,24 @@ struct Given {
     queues: Option<Vec<QueueDepth>>,
     snapshot: Option<SnapshotState>,
     files: Vec<FeedFile>,
+    people: Vec<PersonFile>,
+    audited: Arc<Mutex<Vec<AuditEntry>>>,
+    /// Whether the audit trail can be written.
+    is_audited: bool,
+}
+
+impl Given {
+    /// Who did what with which result, in the order in which it was written down.
+    fn audited(&self) -> Vec<String> {
+        let entries = self.audited.lock().unwrap();
+        entries
+            .iter()
+            .map(|entry| {
+                let whom = if entry.person.is_some() { "person" } else { "nobody" };
+                format!("{} {} {whom} {}: {}", entry.actor, entry.operation, entry.result.name(), entry.purpose)
+            })
+            .collect()
+    }
 }
 
 impl Source for Given {
@@ -77,8 +97,48 @@ impl Source for Given {
         Box::pin(async { Ok(self.snapshot.clone()) })
     }
     fn files(&self, days: Vec<Date>) -> BoxFuture<'_, Result<Vec<FeedFile>, SourceError>> {
-        assert_eq!(days.len(), 7);
+        assert!(days.len() == 7 || days.len() == 1);
         Box::pin(async { Ok(self.files.clone()) })
+    }
+    fn file<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FeedFile>, SourceError>> {
+        Box::pin(async move { Ok(self.files.iter().find(|file| file.name == name).cloned()) })
+    }
+    fn acknowledgement<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, SourceError>> {
+        let report = r#"{"summary":{"ingestionTime":{"start":100,"end":112}}}"#;
+        Box::pin(async move { Ok(Some(if key.ends_with(".json") { report.into() } else { key.into() })) })
+    }
+    fn person_by_nhs_number(&self, number: NhsNumber) -> BoxFuture<'_, Result<Option<PersonId>, SourceError>> {
+        let found = self.people.iter().map(|file| &file.record.person).find(|one| one.nhs_number == Some(number));
+        Box::pin(async move { Ok(found.map(|person| person.id)) })
+    }
+    fn person(&self, id: PersonId) -> BoxFuture<'_, Result<Option<PersonFile>, SourceError>> {
+        Box::pin(async move { Ok(self.people.iter().find(|file| file.record.person.id == id).cloned()) })
+    }
+    fn audit(&self, entry: AuditEntry) -> BoxFuture<'_, Result<(), SourceError>> {
+        Box::pin(async move {
+            if !self.is_audited {
+                return Err(SourceError::of("the audit trail")("refused"));
+            }
+            self.audited.lock().unwrap().push(entry);
+            Ok(())
+        })
+    }
+    fn trail_of_person(&self, id: PersonId, _: AuditSpan) -> BoxFuture<'_, Result<Vec<AuditEntry>, SourceError>> {
+        self.trail_since(id, Timestamp::MIN)
+    }
+    fn trail_since(&self, id: PersonId, since: Timestamp) -> BoxFuture<'_, Result<Vec<AuditEntry>, SourceError>> {
+        let mut found = self.audited.lock().unwrap().clone();
+        found.retain(|entry| entry.person == Some(id) && entry.at >= since);
+        Box::pin(async move { Ok(found) })
+    }
+    fn trail_of_actor<'a>(
+        &'a self,
+        actor: &'a str,
+        _: AuditSpan,
+    ) -> BoxFuture<'a, Result<Vec<AuditEntry>, SourceError>> {
+        let mut found = self.audited.lock().unwrap().clone();
+        found.retain(|entry| entry.actor == actor);
+        Box::pin(async move { Ok(found) })
     }
 }
 
@@ -90,6 +150,9 @@ fn nothing() -> Given {
         queues: Some(vec![]),
         snapshot: None,
         files: vec![],
+        people: vec![],
+        audited: Arc::default(),
+        is_audited: true,
     }
 }
 
@@ -199,11 +262,15 @@ async fn a_room_opens_for_its_roles_and_tells_others_whose_it_is() {
             let answer = get_as(role.name(), season(), room.path()).await;
             let expected = matches!(
                 (role.name(), room.name()),
-                ("planner", "Picture" | "Campaigns" | "Waves") | ("analyst", "Picture" | "Campaigns") | ("engineer", _)
+                ("planner", "Picture" | "Campaigns" | "Waves" | "Feeds")
+                    | ("analyst", "Picture" | "Campaigns")
+                    | ("engineer", "Picture" | "Campaigns" | "Waves" | "Feeds" | "System")
+                    | ("records-officer", "Person")
+                    | ("auditor", "Audit")
             );
             assert_eq!(answer.status, if expected { 200 } else { 403 }, "{} {}", role.name(), room.name());
             if !expected {
-                answer.has(&["You may not enter this room", "engineer"]);
+                answer.has(&["You may not enter this room", room.roles()[0].name()]);
             }
             for other in Room::ALL {
                 let link = format!("class=\"nhsuk-header__navigation-link\" href=\"/console{}\"", other.path());
@@ -601,3 +668,5 @@ async fn behind_an_apis_stage_links_lead_through_it() {
     assert_eq!(answer.status, 200);
     answer.has(&["href=\"/v1/console/campaigns\"", "action=\"/v1/console/sign-out\""]);
 }
+
+mod people;

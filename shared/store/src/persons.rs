@@ -83,6 +83,15 @@ impl Store {
         let items = self.query(Table::Event, &keys::person_pk(person), "IMM#").await?;
         items.into_iter().map(from_item).collect()
     }
+
+    /// Past versions of a person's immunisations, in the order of records and versions.
+    ///
+    /// # Errors
+    /// Where the table or an item cannot be read.
+    pub async fn past_immunisations(&self, person: PersonId) -> Result<Vec<Immunisation>, StoreError> {
+        let items = self.query(Table::Event, &keys::person_pk(person), "PAST#").await?;
+        items.into_iter().map(from_item).collect()
+    }
 }
 
 impl Transaction<'_> {
