@@ -14,6 +14,7 @@ use crate::{
     cargo,
     demo::running,
     endpoints::Endpoints,
+    logs,
     progress::step,
     python,
     stack::{self, Emulator, Ports, default_local_dir},
@@ -280,6 +281,17 @@ impl OwnStack {
     }
 }
 
+impl OwnStack {
+    /// Whether anybody who came into the stack is in its logs.
+    fn logs(&self) -> Result<Done> {
+        let outcome = match logs::check(&self.dir)?.len() {
+            0 => Outcome::Passed,
+            finds => Outcome::Failed(format!("personal data in logs: {finds} finds")),
+        };
+        Ok(Done { outcome, counts: None })
+    }
+}
+
 impl Drop for OwnStack {
     fn drop(&mut self) {
         if let Err(error) = stack::down(&self.dir) {
@@ -300,12 +312,13 @@ fn e2e(args: &TestArgs) -> Result<Done> {
     let own = OwnStack::new("e2e")?;
     let mut up = own.task("up")?;
     up.args(["--emulator", emulator_name(args.emulator), "--send-fence-seconds", FENCE_SECONDS])
-        .args(["--token-window-seconds", TOKEN_WINDOW_SECONDS, "--visibility-seconds", VISIBILITY_SECONDS])
+        .args(["--token-window-seconds", TOKEN_WINDOW_SECONDS, "--visibility-seconds", VISIBILITY_SECONDS, "--faults"])
         .stdout(Stdio::null());
     if !up.status().context("setting the local stack up")?.success() {
         bail!("the local stack does not come up; see above");
     }
-    run_nextest(ON_A_STACK, Some(&own.dir))
+    let tests = run_nextest(ON_A_STACK, Some(&own.dir))?;
+    Ok(tests.and(own.logs()?))
 }
 
 /// A season with few people, judged by its own checks, by other tools that read what it left, and in a browser that opens
@@ -323,7 +336,7 @@ fn demo(args: &TestArgs) -> Result<Done> {
     command.current_dir(workspace_root()).env("IMS_DEMO_DIR", own.dir.join("demo"));
     command.args(["-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider", "tests/test_parquet.py"]);
     let read = counted(&mut command, true, pytest_counts)?;
-    Ok(read.and(browser(&own.dir, &report)?))
+    Ok(read.and(browser(&own.dir, &report)?).and(own.logs()?))
 }
 
 /// Opens the console of a demo in a browser.
