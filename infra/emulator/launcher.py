@@ -20,6 +20,7 @@ import random
 import re
 import socketserver
 import sys
+import zlib
 from collections import Counter
 from urllib.parse import parse_qs
 
@@ -109,7 +110,7 @@ class Streams:
             if key.startswith(self.MARK):
                 marks.append(record)
             else:
-                shards.setdefault(hash(key) % self.SHARDS, []).append(record)
+                shards.setdefault(zlib.crc32(key.encode()) % self.SHARDS, []).append(record)
         parts = list(shards.values())
         self.draw.shuffle(parts)
         self.counts["reordered"] += len(parts) > 1
