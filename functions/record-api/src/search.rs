@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ims_domain::record::Immunisation;
-use ims_domain::{PersonId, VaccineType};
+use ims_domain::{NhsNumber, Person, PersonId, VaccineType};
 use ims_fhir::operation_outcome::text;
 use ims_fhir::{IdentifierSearch, Immunization, IssueCode, Match, PatientSearch, Search};
 use ims_store::{Actor, Store};
@@ -41,17 +41,25 @@ async fn by_patient(
 ) -> Result<Answer, ApiError> {
     let Some(permitted) = permitted(gate, &actor.name, search) else { return Ok(forbidden()) };
     let mut found = Vec::new();
-    let mut about = None;
+    let mut about = Vec::new();
     if !permitted.is_empty()
         && let Some(person) = store.person_by_nhs_number(search.number).await?
     {
-        let restricted = is_restricted(store, person).await?;
-        found = covered(search, &permitted, store.immunisations(person).await?, restricted)?;
-        about = Some(person);
+        // Under any of a person's numbers all that is recorded under one of them is found.
+        let survivor = store.survivor(person).await?;
+        let all = survivor.as_ref().map(Person::numbers).unwrap_or_default();
+        let numbers: Vec<NhsNumber> = all.values().copied().flatten().chain([search.number]).collect();
+        let mut held = Vec::new();
+        for person in all.keys() {
+            held.extend(store.immunisations(*person).await?);
+        }
+        let restricted = survivor.is_none_or(|survivor| survivor.is_restricted());
+        found = covered(search, &numbers, &permitted, held, restricted)?;
+        about.extend(all.into_keys());
     }
     let answer = search.bundle(base, &permitted, &found, Uuid::new_v4);
     let purpose = format!("{} {}", actor.purpose, search.purpose(&permitted));
-    disclose(store, answer, about, Actor { purpose, ..actor }).await
+    disclose(store, answer, &about, Actor { purpose, ..actor }).await
 }
 
 /// The vaccine types of a search that the supplier may see; `None` where it asks for some and may see none of them.
@@ -64,6 +72,7 @@ pub(crate) fn permitted(gate: &Gate, supplier: &str, search: &PatientSearch) -> 
 /// Of a person's records, those that the search asks for and the supplier may see, in the order of their days.
 pub(crate) fn covered(
     search: &PatientSearch,
+    numbers: &[NhsNumber],
     permitted: &BTreeSet<VaccineType>,
     mut held: Vec<Immunisation>,
     restricted: bool,
@@ -73,7 +82,7 @@ pub(crate) fn covered(
     let mut found = Vec::with_capacity(held.len());
     for held in &held {
         let one = matched(held, restricted)?;
-        if search.covers(&one.immunization) {
+        if search.covers(numbers, &one.immunization) {
             found.push(one);
         }
     }
@@ -108,17 +117,17 @@ async fn by_identifier(
     let found = matched(&held, is_restricted(store, person).await?)?;
     let answer = search.bundle(base, Some(&found), Uuid::new_v4);
     let purpose = format!("{} identifier", actor.purpose);
-    disclose(store, answer, Some(person), Actor { purpose, ..actor }).await
+    disclose(store, answer, &[person], Actor { purpose, ..actor }).await
 }
 
 /// The answer, once the person's audit trail says that it was given. That nothing was found of somebody who is known is
 /// a disclosure too.
-async fn disclose(store: &Store, answer: Value, about: Option<PersonId>, actor: Actor) -> Result<Answer, ApiError> {
+async fn disclose(store: &Store, answer: Value, about: &[PersonId], actor: Actor) -> Result<Answer, ApiError> {
     if answer.to_string().len() > LONGEST_ANSWER {
         return Ok(Answer::refusal(IssueCode::Invalid, text::TOO_MANY_RESULTS));
     }
-    if let Some(person) = about {
-        store.audit(&actor.on(person)).await?;
+    for person in about {
+        store.audit(&actor.on(*person)).await?;
     }
     Ok(Answer::json(200, answer))
 }

@@ -121,7 +121,7 @@ impl Store {
     }
 }
 
-impl Transaction<'_> {
+impl<'a> Transaction<'a> {
     /// Puts an item that must not be there yet.
     #[must_use]
     pub fn create(self, table: Table, item: Item) -> Self {
@@ -188,6 +188,10 @@ impl Transaction<'_> {
     #[must_use]
     pub fn check_version(self, table: Table, key: Key, version: u64) -> Self {
         self.check(table, key, "version", number(version))
+    }
+
+    pub(crate) fn store(&self) -> &'a Store {
+        self.store
     }
 
     fn push_put(
@@ -291,6 +295,39 @@ impl Transaction<'_> {
             }
             tokio::time::sleep(pause(attempt)).await;
         }
+    }
+}
+
+/// Does again what somebody else's write came before, with pauses, until it holds or has been tried `attempts` times
+/// more. `attempt` is told how often it was tried before.
+///
+/// # Errors
+/// What the last attempt failed with.
+pub async fn until_it_holds<T, E: Overtaken>(
+    attempts: u32,
+    mut attempt: impl AsyncFnMut(u32) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut tried = 0;
+    loop {
+        match attempt(tried).await {
+            Err(error) if error.is_overtaken() && tried < attempts => {
+                tried += 1;
+                tokio::time::sleep(pause(tried)).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// An error that may only mean that somebody else wrote first.
+pub trait Overtaken {
+    /// Whether a condition did not hold, so that what was decided must be decided anew.
+    fn is_overtaken(&self) -> bool;
+}
+
+impl Overtaken for StoreError {
+    fn is_overtaken(&self) -> bool {
+        self.is_condition()
     }
 }
 
