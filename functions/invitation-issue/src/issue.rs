@@ -15,6 +15,11 @@ use crate::IssueError;
 /// Attempts at one person.
 pub(crate) const ATTEMPTS: u32 = 8;
 
+/// The audit entry of a decision, or of a run of them.
+pub(crate) fn decision(purpose: String) -> AuditEntry {
+    AuditEntry::new(Timestamp::now(), "invitation-issue", "decide", purpose)
+}
+
 /// What a claim of a wave is decided with.
 pub(crate) struct Desk<'a> {
     pub(crate) store: &'a Store,
@@ -70,13 +75,7 @@ impl Desk<'_> {
             .write_person(&self.noted(&person, dose, decided.channel.is_some()), person.version)
             .await?
             .write_invitation(&invitation, held_version)?
-            .audit(&AuditEntry {
-                at: Timestamp::now(),
-                actor: "invitation-issue".to_owned(),
-                operation: "decide".to_owned(),
-                purpose: format!("{campaign}/{} dose {dose}", self.wave.wave),
-                person: id,
-            })?;
+            .audit(&decision(format!("{campaign}/{} dose {dose}", self.wave.wave)).about(id))?;
         if let Some((_, due)) = invitation.next_step {
             transaction = transaction.enter_due(&DueEntry { person: id, campaign: campaign.clone(), dose, due })?;
         }

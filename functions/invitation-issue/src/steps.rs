@@ -9,7 +9,7 @@ use ims_store::{DueEntry, Store, keys};
 use jiff::civil::Date;
 
 use crate::IssueError;
-use crate::issue::{ATTEMPTS, queued, still_queued, write_queued};
+use crate::issue::{ATTEMPTS, decision, queued, still_queued, write_queued};
 
 /// What due steps are decided with.
 pub(crate) struct Desk<'a> {
@@ -80,7 +80,8 @@ impl Desk<'_> {
             .transaction()
             .check_released(self.campaign, &held.wave, keys::shard(id))
             .check_person(&person)
-            .leave_due(&entry);
+            .leave_due(&entry)
+            .audit(&decision(format!("{}/{} dose {dose}, {}", self.campaign, held.wave, step.name())).about(id))?;
         if let Some((_, due)) = next {
             transaction = transaction.enter_due(&DueEntry { due, ..entry })?;
         }

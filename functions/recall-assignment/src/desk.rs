@@ -31,13 +31,8 @@ pub struct Held {
 
 impl Held {
     fn audit(&self, operation: &str, purpose: String, at: Timestamp) -> AuditEntry {
-        AuditEntry {
-            at,
-            actor: self.agent.clone(),
-            operation: operation.to_owned(),
-            purpose: format!("{purpose} {}/dose {}", self.campaign, self.dose),
-            person: self.person,
-        }
+        let purpose = format!("{purpose} {}/dose {}", self.campaign, self.dose);
+        AuditEntry::new(at, &self.agent, operation, purpose).about(self.person).in_role("agent")
     }
 
     async fn task(&self, store: &Store) -> Result<Call, RecallError> {

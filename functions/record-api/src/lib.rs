@@ -15,13 +15,13 @@ mod search;
 mod update;
 
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
-use ims_domain::ImmunisationId;
 use ims_domain::record::{Immunisation, Outcome};
+use ims_domain::{ImmunisationId, PersonId};
 use ims_fhir::operation_outcome::text;
 use ims_fhir::{Immunization, IssueCode, StoredError};
 use ims_runtime::Service;
 use ims_runtime::clock::ClockError;
-use ims_store::{Actor, Revision, Store, StoreError};
+use ims_store::{Actor, AuditResult, Revision, Store, StoreError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -139,9 +139,29 @@ async fn revise(
     let number = written.and_then(Immunization::nhs_number);
     match store.revise(id, number, actor, decide).await? {
         Ok(written) => Ok(Ok(written)),
-        Err(Refused::Because(answer)) => Ok(Err(answer)),
+        Err(Refused::Because(answer)) => {
+            let result = if answer.status == 404 { AuditResult::NotFound } else { AuditResult::Refused };
+            attempted(store, actor, store.person_by_immunisation(id).await?, result).await?;
+            Ok(Err(answer))
+        }
         Err(Refused::Unreadable(source)) => Err(ApiError::Stored { id, source }),
     }
+}
+
+/// Notes an attempt that came to nothing, under the person whom it was about where that is known.
+async fn attempted(
+    store: &Store,
+    actor: &Actor,
+    person: Option<PersonId>,
+    result: AuditResult,
+) -> Result<(), StoreError> {
+    let entry = actor.entry().with_result(result);
+    store
+        .audit(&match person {
+            Some(person) => entry.about(person),
+            None => entry,
+        })
+        .await
 }
 
 /// There is no such record, or it was deleted.

@@ -6,14 +6,14 @@ use ims_domain::record::Immunisation;
 use ims_domain::{NhsNumber, Person, PersonId, VaccineType};
 use ims_fhir::operation_outcome::text;
 use ims_fhir::{IdentifierSearch, Immunization, IssueCode, Match, PatientSearch, Search};
-use ims_store::{Actor, Store};
+use ims_store::{Actor, AuditResult, Store};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::ApiError;
 use crate::gate::{Gate, forbidden};
 use crate::http::Answer;
 use crate::read::is_restricted;
+use crate::{ApiError, attempted};
 
 /// Longest answer, in bytes; Lambda returns 6 MB.
 const LONGEST_ANSWER: usize = 5 << 20;
@@ -39,7 +39,10 @@ async fn by_patient(
     base: &str,
     actor: Actor,
 ) -> Result<Answer, ApiError> {
-    let Some(permitted) = permitted(gate, &actor.name, search) else { return Ok(forbidden()) };
+    let Some(permitted) = permitted(gate, &actor.name, search) else {
+        attempted(store, &actor, store.person_by_nhs_number(search.number).await?, AuditResult::Refused).await?;
+        return Ok(forbidden());
+    };
     let mut found = Vec::new();
     let mut about = Vec::new();
     if !permitted.is_empty()
@@ -59,7 +62,7 @@ async fn by_patient(
     }
     let answer = search.bundle(base, &permitted, &found, Uuid::new_v4);
     let purpose = format!("{} {}", actor.purpose, search.purpose(&permitted));
-    disclose(store, answer, &about, Actor { purpose, ..actor }).await
+    disclose(store, answer, &about, found.len(), Actor { purpose, ..actor }).await
 }
 
 /// The vaccine types of a search that the supplier may see; `None` where it asks for some and may see none of them.
@@ -109,25 +112,37 @@ async fn by_identifier(
         None => None,
     };
     let Some((person, held)) = person.zip(held) else {
+        attempted(store, &actor, person, AuditResult::NotFound).await?;
         return Ok(Answer::json(200, search.bundle(base, None, Uuid::new_v4)));
     };
     if !gate.allows(&actor.name, held.vaccine.code(), 'S') {
+        attempted(store, &actor, Some(person), AuditResult::Refused).await?;
         return Ok(forbidden());
     }
     let found = matched(&held, is_restricted(store, person).await?)?;
     let answer = search.bundle(base, Some(&found), Uuid::new_v4);
     let purpose = format!("{} identifier", actor.purpose);
-    disclose(store, answer, &[person], Actor { purpose, ..actor }).await
+    disclose(store, answer, &[person], 1, Actor { purpose, ..actor }).await
 }
 
-/// The answer, once the person's audit trail says that it was given. That nothing was found of somebody who is known is
-/// a disclosure too.
-async fn disclose(store: &Store, answer: Value, about: &[PersonId], actor: Actor) -> Result<Answer, ApiError> {
+/// The answer, once the audit trail says that it was given. That nothing was found of somebody who is known is a
+/// disclosure too; where nobody is known by the number, the actor's trail says so.
+async fn disclose(
+    store: &Store,
+    answer: Value,
+    about: &[PersonId],
+    found: usize,
+    actor: Actor,
+) -> Result<Answer, ApiError> {
     if answer.to_string().len() > LONGEST_ANSWER {
+        attempted(store, &actor, about.first().copied(), AuditResult::Refused).await?;
         return Ok(Answer::refusal(IssueCode::Invalid, text::TOO_MANY_RESULTS));
     }
+    if about.is_empty() {
+        attempted(store, &actor, None, AuditResult::NotFound).await?;
+    }
     for person in about {
-        store.audit(&actor.on(*person)).await?;
+        store.audit(&actor.on(*person).counting(found)).await?;
     }
     Ok(Answer::json(200, answer))
 }

@@ -22,7 +22,9 @@ use ims_messaging::{Bucket, ChunkJob, ObjectError, handle_each};
 use ims_runtime::Service;
 use ims_runtime::auth::Permissions;
 use ims_runtime::clock::ClockError;
-use ims_store::{Actor, ChunkState, FeedFile, FeedFileState, Holders, RowFailure, Store, StoreError, Table, keys};
+use ims_store::{
+    Actor, AuditEntry, ChunkState, FeedFile, FeedFileState, Holders, RowFailure, Store, StoreError, Table, keys,
+};
 use jiff::Timestamp;
 use thiserror::Error;
 
@@ -108,8 +110,11 @@ async fn answer(service: &Service, file: &FeedFile, job: &ChunkJob) -> Result<Ch
             Err(failure) => failures.push(failure),
         }
     }
-    let applied = apply(&service.store, &context, prepared, started, true).await;
-    let applied = applied.map_err(|source| IngestError::Store { file: file.name.clone(), chunk: job.chunk, source })?;
+    let store_failed = |source| IngestError::Store { file: file.name.clone(), chunk: job.chunk, source };
+    // Each person's entry names its rows; this one says of the supplier that the chunk was taken up.
+    let run = AuditEntry::new(started, &context.supplier, "feed", format!("{} chunk {}", file.name, job.chunk));
+    service.store.audit(&run.counting(chunk.rows.len())).await.map_err(store_failed)?;
+    let applied = apply(&service.store, &context, prepared, started, true).await.map_err(store_failed)?;
     failures.extend(applied.failures);
     failures.sort_by_key(|failure| failure.row);
     let accepted = total - (failures.len() + applied.early.len()) as u64;

@@ -182,13 +182,8 @@ async fn commit(
         version: message.version + 1,
         ..message.clone()
     };
-    let audit = AuditEntry {
-        at: now,
-        actor: actor.to_owned(),
-        operation: message.channel.name().to_owned(),
-        purpose: format!("{} {} of {}/{}", message.step.name(), message.id, message.campaign, message.wave),
-        person: person.id,
-    };
+    let purpose = format!("{} {} of {}/{}", message.step.name(), message.id, message.campaign, message.wave);
+    let audit = AuditEntry::new(now, actor, message.channel.name(), purpose).about(person.id);
     store
         .transaction()
         .move_message(&claimed, message.version)?

@@ -30,13 +30,13 @@ impl Actor {
     /// The audit entry for a person.
     #[must_use]
     pub fn on(&self, person: PersonId) -> AuditEntry {
-        AuditEntry {
-            at: self.at,
-            actor: self.name.clone(),
-            operation: self.operation.clone(),
-            purpose: self.purpose.clone(),
-            person,
-        }
+        self.entry().about(person)
+    }
+
+    /// An audit entry about nobody in particular.
+    #[must_use]
+    pub fn entry(&self) -> AuditEntry {
+        AuditEntry::new(self.at, &self.name, &self.operation, self.purpose.clone())
     }
 }
 

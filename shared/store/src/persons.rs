@@ -3,30 +3,8 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use ims_domain::record::{Booking, Immunisation, Record};
 use ims_domain::{ImmunisationId, NhsNumber, Person, PersonId};
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use crate::{Item, Store, StoreError, Table, Transaction, from_item, keys, to_item};
-
-/// Who saw or changed a person, and why. Append only.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuditEntry {
-    /// When.
-    pub at: Timestamp,
-    /// Who: a supplier, a member of staff or a function.
-    pub actor: String,
-    /// What: `create`, `read`, `feed`, `sms`, `letter`, …
-    pub operation: String,
-    /// Why, or where from: a request id, a file and row, a campaign.
-    pub purpose: String,
-    /// Person.
-    pub person: PersonId,
-}
-
-fn audit_item(entry: &AuditEntry) -> Result<Item, StoreError> {
-    to_item(&keys::person_pk(entry.person), &format!("{}#{}", entry.at, Uuid::new_v4()), entry)
-}
 
 impl Store {
     /// The person an NHS number points to.
@@ -105,14 +83,6 @@ impl Store {
         let items = self.query(Table::Event, &keys::person_pk(person), "IMM#").await?;
         items.into_iter().map(from_item).collect()
     }
-
-    /// Writes an audit entry alone, before a disclosure.
-    ///
-    /// # Errors
-    /// Where it cannot be written; then nothing may be disclosed.
-    pub async fn audit(&self, entry: &AuditEntry) -> Result<(), StoreError> {
-        self.put(Table::Audit, audit_item(entry)?).await
-    }
 }
 
 impl Transaction<'_> {
@@ -165,14 +135,6 @@ impl Transaction<'_> {
     #[must_use]
     pub fn check_person(self, person: &Person) -> Self {
         self.check_version(Table::Person, keys::person(person.id), person.version)
-    }
-
-    /// Adds an audit entry.
-    ///
-    /// # Errors
-    /// Where the entry cannot be an item.
-    pub fn audit(self, entry: &AuditEntry) -> Result<Self, StoreError> {
-        Ok(self.put(Table::Audit, audit_item(entry)?))
     }
 }
 
