@@ -150,7 +150,7 @@ pub fn reason(written: &str) -> Result<String, String> {
     let reason = written.split_whitespace().collect::<Vec<_>>().join(" ");
     match reason.chars().count() {
         0 => Err("Say why you need it".to_owned()),
-        ..SHORTEST_REASON => Err(format!("Say why you need it in at least {SHORTEST_REASON} letters")),
+        1..SHORTEST_REASON => Err(format!("Say why you need it in at least {SHORTEST_REASON} letters")),
         ..=LONGEST_REASON => Ok(reason),
         long => Err(format!("The reason has {long} letters; at most {LONGEST_REASON} can be kept")),
     }
