@@ -142,6 +142,9 @@ struct Up {
     /// Merge the snapshot only when asked, not every minute
     #[arg(long)]
     still: bool,
+    /// Put a proxy before DynamoDB that can make it fail
+    #[arg(long)]
+    faults: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -158,6 +161,7 @@ impl Up {
             token_window_seconds: self.token_window_seconds,
             visibility_seconds: self.visibility_seconds,
             fresh: !self.still,
+            faults: self.faults,
         })
     }
 }

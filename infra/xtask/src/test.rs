@@ -14,6 +14,7 @@ use crate::{
     cargo, conformance,
     demo::running,
     endpoints::Endpoints,
+    logs,
     progress::step,
     python,
     stack::{self, Emulator, Ports, default_local_dir},
@@ -286,6 +287,17 @@ impl OwnStack {
     }
 }
 
+impl OwnStack {
+    /// Whether anybody who came into the stack is in its logs.
+    fn logs(&self) -> Result<Done> {
+        let outcome = match logs::check(&self.dir)?.len() {
+            0 => Outcome::Passed,
+            finds => Outcome::Failed(format!("personal data in logs: {finds} finds")),
+        };
+        Ok(Done { outcome, counts: None })
+    }
+}
+
 impl Drop for OwnStack {
     fn drop(&mut self) {
         if let Err(error) = stack::down(&self.dir) {
@@ -306,7 +318,7 @@ fn e2e(args: &TestArgs) -> Result<Done> {
     let own = OwnStack::new("e2e")?;
     let mut up = own.task("up")?;
     up.args(["--emulator", emulator_name(args.emulator), "--send-fence-seconds", FENCE_SECONDS])
-        .args(["--token-window-seconds", TOKEN_WINDOW_SECONDS, "--visibility-seconds", VISIBILITY_SECONDS])
+        .args(["--token-window-seconds", TOKEN_WINDOW_SECONDS, "--visibility-seconds", VISIBILITY_SECONDS, "--faults"])
         .stdout(Stdio::null());
     if !up.status().context("setting the local stack up")?.success() {
         bail!("the local stack does not come up; see above");
@@ -318,7 +330,7 @@ fn e2e(args: &TestArgs) -> Result<Done> {
         rows.arg("--expected-skips").arg(conformance::expected_skips());
         done = done.and(counted(&mut rows, false, row_counts)?);
     }
-    Ok(done)
+    Ok(done.and(own.logs()?))
 }
 
 /// The national API's own feature files, where there are acceptance data.
@@ -348,7 +360,7 @@ fn demo(args: &TestArgs) -> Result<Done> {
     command.current_dir(workspace_root()).env("IMS_DEMO_DIR", own.dir.join("demo"));
     command.args(["-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider", "tests/test_parquet.py"]);
     let read = counted(&mut command, true, pytest_counts)?;
-    Ok(read.and(browser(&own.dir, &report)?))
+    Ok(read.and(browser(&own.dir, &report)?).and(own.logs()?))
 }
 
 /// Opens the console of a demo in a browser.

@@ -2,12 +2,12 @@
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::{Client, Config};
-use serde_json::Value;
 use futures::future::join_all;
 use ims_runtime::Settings;
 use ims_store::Tables;
 use ims_testkit::dynamodb::DynamoDb;
 use ims_testkit::faults::{Fault, Faults, Kind, Plan};
+use serde_json::Value;
 
 use super::stored::id;
 use super::*;
