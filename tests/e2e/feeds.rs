@@ -197,7 +197,8 @@ async fn bad_rows_are_answered_one_by_one_and_the_good_ones_are_stored() {
     let before = stored(&stack, &numbers).await;
     let other = name(&stack, 11);
     let copy = stack.drop_file(&format!("{other}.csv"), body.clone()).await.unwrap();
-    assert_eq!(copy.state, FeedFileState::Duplicate, "{copy:?}");
+    assert_eq!((copy.state, &copy.error), (FeedFileState::Duplicate, &None), "{copy:?}");
+    assert_eq!(copy.duplicate_of, Some(format!("{stem}.csv")));
     check_inf_ack(&stack, &other, &copy, false).await;
     assert_eq!(bus_acks(&stack, &other).await, Vec::<String>::new());
 

@@ -227,6 +227,26 @@ impl Stack {
         }
     }
 
+    /// Takes what is in a queue: the bodies.
+    ///
+    /// # Errors
+    /// Where the queue does not answer.
+    pub async fn take(&self, queue: &str) -> Result<Vec<String>> {
+        let url = self.queue(queue)?;
+        let mut bodies = Vec::new();
+        loop {
+            let answer = self.sqs.receive_message().queue_url(url).max_number_of_messages(10).send().await?;
+            if answer.messages().is_empty() {
+                return Ok(bodies);
+            }
+            for message in answer.messages() {
+                bodies.push(message.body().unwrap_or_default().to_owned());
+                let receipt = message.receipt_handle().unwrap_or_default();
+                self.sqs.delete_message().queue_url(url).receipt_handle(receipt).send().await?;
+            }
+        }
+    }
+
     /// Asks the sandbox Notify for something of its own: `_failures`, `_reset`, `_health`.
     ///
     /// # Errors

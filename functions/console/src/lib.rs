@@ -67,7 +67,7 @@ pub enum StartError {
     /// A variable is missing or cannot be used.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The issuer's key cannot be read.
+    /// The issuer's keys cannot be used.
     #[error(transparent)]
     Auth(#[from] AuthError),
 }
@@ -84,30 +84,30 @@ pub struct Console {
 }
 
 impl Console {
-    /// A console with settings from the environment: `IMS_TOKEN_KEY`; `IMS_CONSOLE_BASE`, `/console` by default;
+    /// A console with settings from the environment: `IMS_TOKEN_KEYS`; `IMS_CONSOLE_BASE`, `/console` by default;
     /// `IMS_CONSOLE_ORIGIN`, such as `http://127.0.0.1:8080`, where the browser's origin is not the host asked for.
     ///
     /// # Errors
     /// Where the stage has no sign-in for staff, or a variable is missing or cannot be used.
     pub fn from_env(stage: &str, source: Box<dyn Source>) -> Result<Self, StartError> {
-        let key = settings::required("IMS_TOKEN_KEY")?;
+        let keys = settings::required("IMS_TOKEN_KEYS")?;
         let folder = Assets::folder();
         let base = settings::optional("IMS_CONSOLE_BASE").unwrap_or_else(|| "/console".to_owned());
-        let console = Self::new(stage, &base, &key, Assets::read(folder.as_deref()), source)?;
+        let console = Self::new(stage, &base, &keys, Assets::read(folder.as_deref()), source)?;
         Ok(Self {
             origin: settings::optional("IMS_CONSOLE_ORIGIN").map(|origin| origin.trim_end_matches('/').to_owned()),
             ..console
         })
     }
 
-    /// A console at a base path (empty for the root) with the issuer's public key.
+    /// A console at a base path (empty for the root) with the issuer's public keys.
     ///
     /// # Errors
-    /// Where the stage has no sign-in for staff, or the base path or the key cannot be used.
+    /// Where the stage has no sign-in for staff, or the base path or a key cannot be used.
     pub fn new(
         stage: &str,
         base: &str,
-        public_key: &str,
+        public_keys: &str,
         assets: Assets,
         source: Box<dyn Source>,
     ) -> Result<Self, StartError> {
@@ -126,7 +126,7 @@ impl Console {
         Ok(Self {
             base: base.to_owned(),
             origin: None,
-            verifier: Verifier::new(public_key)?,
+            verifier: Verifier::new(public_keys)?,
             assets,
             source,
             pictures: Kept::new(FRESH),
@@ -219,8 +219,8 @@ pub fn router(console: Arc<Console>) -> Router {
             Room::Audit,
             &[
                 ("/audit", get(audit::ask)),
-                ("/audit/person", post(audit::of_person)),
-                ("/audit/actor", post(audit::of_actor)),
+                ("/audit/person", get(audit::ask).post(audit::of_person)),
+                ("/audit/actor", get(audit::ask).post(audit::of_actor)),
             ],
         ))
         .merge(room(&console, Room::System, &[("/system", get(system::page))]));

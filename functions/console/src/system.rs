@@ -447,6 +447,7 @@ fn file_row(file: &FeedFile) -> Markup {
             td class="nhsuk-table__cell" {
                 strong class={ "nhsuk-tag nhsuk-tag--" (colour) } { (state) }
                 @if let Some(error) = &file.error { br; span class="nhsuk-body-s" { (error) } }
+                @if let Some(first) = &file.duplicate_of { br; span class="nhsuk-body-s" { "the same as " (first) } }
             }
             @for value in [file.rows, file.accepted, file.rejected] {
                 td class="nhsuk-table__cell ims-number" { (words::number(value)) }

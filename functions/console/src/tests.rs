@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use ims_domain::campaign::{ContactPlan, Wave, WaveState};
 use ims_domain::{NhsNumber, PersonId};
 use ims_messaging::Depth;
-use ims_runtime::auth::{AUDIENCE, Claims, ISSUER, sign};
+use ims_runtime::auth::{Claims, SigningKey};
 use ims_store::{AuditEntry, AuditSpan, Definition, FeedFile, FeedFileState};
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
@@ -19,7 +19,6 @@ use super::*;
 use crate::rooms::Role;
 
 // An Ed25519 key pair made for tests (RFC 8032, test 1): it protects nothing.
-const PUBLIC: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 const PRIVATE: [u8; 32] = [
     0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c, 0xc4, 0x44, 0x49, 0xc5,
     0x69, 0x7b, 0x32, 0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60,
@@ -28,21 +27,17 @@ const PICTURE: &str = include_str!("../fixtures/picture.json");
 const RULES: &str = include_str!("../../../tests/campaigns/flu.json");
 const PLAN: &str = include_str!("../../../tests/campaigns/flu.plan.json");
 
-fn token(change: impl FnOnce(&mut Claims)) -> String {
-    let mut claims = Claims {
-        iss: ISSUER.into(),
-        aud: AUDIENCE.into(),
-        sub: "Sam Staff".into(),
-        exp: 4_000_000_000,
-        iat: 1_700_000_000,
-        supplier: None,
-        role: Some("analyst".into()),
-    };
-    change(&mut claims);
+fn key() -> SigningKey {
     // PKCS#8 wrapping of an Ed25519 seed (RFC 8410).
     let mut der = vec![0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
     der.extend_from_slice(&PRIVATE);
-    sign(&claims, &der).unwrap()
+    SigningKey::read(&der).unwrap()
+}
+
+fn token(change: impl FnOnce(&mut Claims)) -> String {
+    let mut claims = Claims { role: Some("analyst".into()), ..Claims::new("Sam Staff", 1_700_000_000, 2_300_000_000) };
+    change(&mut claims);
+    key().sign(&claims).unwrap()
 }
 
 fn token_of(role: &str) -> String {
@@ -199,6 +194,7 @@ fn season() -> Given {
             vaccine: Some("FLU".into()),
             state: FeedFileState::Processed,
             error: None,
+            duplicate_of: None,
             received: "2026-11-22T13:00:00Z".parse().unwrap(),
             rows: 1000,
             chunks: 3,
@@ -210,7 +206,7 @@ fn season() -> Given {
 }
 
 fn console(source: Given) -> Console {
-    Console::new("sandbox", "/console", PUBLIC, Assets::default(), Box::new(source)).unwrap()
+    Console::new("sandbox", "/console", &key().jwks(), Assets::default(), Box::new(source)).unwrap()
 }
 
 struct Answer {
@@ -397,14 +393,17 @@ async fn every_answer_carries_the_security_headers() {
 #[test]
 fn only_a_sandbox_has_a_sign_in() {
     for (stage, starts) in [("sandbox", true), ("production", false), ("integration", false), ("", false)] {
-        let console = Console::new(stage, "/console", PUBLIC, Assets::default(), Box::new(nothing()));
+        let console = Console::new(stage, "/console", &key().jwks(), Assets::default(), Box::new(nothing()));
         assert_eq!(console.is_ok(), starts, "{stage}");
         if let Err(error) = console {
             assert!(error.to_string().contains("no staff sign-in is configured for stage"), "{error}");
         }
     }
     for base in ["console", "//x", "/a b", "/a?b"] {
-        assert!(Console::new("sandbox", base, PUBLIC, Assets::default(), Box::new(nothing())).is_err(), "{base}");
+        assert!(
+            Console::new("sandbox", base, &key().jwks(), Assets::default(), Box::new(nothing())).is_err(),
+            "{base}"
+        );
     }
 }
 
@@ -664,7 +663,7 @@ async fn data_is_as_fresh_as_the_last_merge_that_found_nothing_new() {
 
 #[tokio::test]
 async fn behind_an_apis_stage_links_lead_through_it() {
-    let console = Console::new("sandbox", "/v1/console", PUBLIC, Assets::default(), Box::new(season())).unwrap();
+    let console = Console::new("sandbox", "/v1/console", &key().jwks(), Assets::default(), Box::new(season())).unwrap();
     let answer = get_with(console, "/picture", Some(&token_of("analyst"))).await;
     assert_eq!(answer.status, 200);
     answer.has(&["href=\"/v1/console/campaigns\"", "action=\"/v1/console/sign-out\""]);

@@ -52,7 +52,7 @@ pub enum IntakeError {
 /// # Errors
 /// Where one could not be taken in; the event should come again.
 pub async fn handle(service: &Service, event: S3Event) -> Result<(), IntakeError> {
-    let permissions = Permissions::built_in()?;
+    let permissions = Permissions::built_in(service.settings.is_sandbox())?;
     for record in &event.records {
         take(service, &permissions, &Arrival::read(record)?).await?;
     }
@@ -70,6 +70,7 @@ fn item(arrival: &Arrival, name: Option<&FeedName>) -> FeedFile {
         vaccine: name.and_then(|name| name.vaccine).map(|vaccine| vaccine.code().to_owned()),
         state: FeedFileState::Processing,
         error: None,
+        duplicate_of: None,
         received: arrival.at,
         rows: 0,
         chunks: 0,
@@ -80,11 +81,11 @@ fn item(arrival: &Arrival, name: Option<&FeedName>) -> FeedFile {
 
 async fn take(service: &Service, permissions: &Permissions, arrival: &Arrival) -> Result<(), IntakeError> {
     let store = &service.store;
-    let name = FeedName::parse(&arrival.name);
+    let name = FeedName::parse(&arrival.name, permissions);
     let file = item(arrival, name.as_ref().ok());
     let held = claim(service, &file).await?;
     if held.message_id != file.message_id {
-        return duplicate(service, file, "the name was taken before").await;
+        return duplicate(service, file).await;
     }
     match held.state {
         FeedFileState::Processing => {}
@@ -113,8 +114,10 @@ async fn take(service: &Service, permissions: &Permissions, arrival: &Arrival) -
         error: Some(file.name.clone()),
         ..file.clone()
     };
-    if claim(service, &same).await?.message_id != file.message_id {
-        return refuse(service, file, FeedFileState::Duplicate, Some("the content was taken before".to_owned())).await;
+    let taken = claim(service, &same).await?;
+    if taken.message_id != file.message_id {
+        let file = FeedFile { duplicate_of: taken.error, ..file };
+        return refuse(service, file, FeedFileState::Duplicate, None).await;
     }
     acknowledge(service, &file, true).await?;
     let file = write_chunks(service, file, content).await?;
@@ -142,13 +145,13 @@ async fn claim(service: &Service, file: &FeedFile) -> Result<FeedFile, IntakeErr
 }
 
 /// Answers an upload whose name is taken; it is noted beside the first.
-async fn duplicate(service: &Service, file: FeedFile, why: &str) -> Result<(), IntakeError> {
+async fn duplicate(service: &Service, file: FeedFile) -> Result<(), IntakeError> {
     acknowledge(service, &file, false).await?;
-    tracing::warn!(file = %file.name, why, "file not processed: duplicate");
+    tracing::warn!(file = %file.name, "file not processed: its name was taken before");
     let noted = FeedFile {
         name: format!("{}#{}", file.name, file.message_id),
         state: FeedFileState::Duplicate,
-        error: Some(why.to_owned()),
+        duplicate_of: Some(file.name.clone()),
         ..file
     };
     Ok(service.store.put_file(&noted).await?)
@@ -163,7 +166,8 @@ async fn refuse(
 ) -> Result<(), IntakeError> {
     // An empty file is in order: there is only nothing to do.
     acknowledge(service, &file, state == FeedFileState::Empty).await?;
-    tracing::warn!(file = %file.name, ?state, error = error.as_deref().unwrap_or_default(), "file not processed");
+    let same = file.duplicate_of.as_deref().unwrap_or_default();
+    tracing::warn!(file = %file.name, ?state, error = error.as_deref().unwrap_or_default(), same, "file not processed");
     Ok(service.store.put_file(&FeedFile { state, error, ..file }).await?)
 }
 
@@ -219,7 +223,7 @@ mod tests {
     fn an_item_says_what_the_name_says() {
         let event: S3Event = serde_json::from_str(include_str!("../fixtures/object-created.json")).unwrap();
         let arrival = Arrival::read(&event.records[0]).unwrap();
-        let name = FeedName::parse(&arrival.name).unwrap();
+        let name = FeedName::parse(&arrival.name, &Permissions::built_in(false).unwrap()).unwrap();
         let file = item(&arrival, Some(&name));
         assert_eq!((file.feed.as_str(), file.supplier.as_str()), ("vaccinations", "EMIS"));
         assert_eq!(file.vaccine.as_deref(), Some("FLU"));

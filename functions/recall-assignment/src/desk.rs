@@ -163,11 +163,11 @@ async fn hold_contact<'a>(
     call: &Call,
 ) -> Result<Transaction<'a>, RecallError> {
     let mut person = person_of(store, call).await?;
-    if person.states.dead.is_some() {
+    if person.death().is_some() {
         return Ok(transaction.check_person(&person));
     }
     let version = person.version;
     person.states.dead = Some(Death { date: None, formal: false });
     person.version += 1;
-    Ok(transaction.write_person(&person, version)?)
+    Ok(transaction.write_person(&person, version).await?)
 }

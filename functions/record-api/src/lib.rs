@@ -10,6 +10,7 @@ mod delete;
 mod gate;
 mod http;
 mod read;
+mod routes;
 mod search;
 mod update;
 
@@ -22,11 +23,14 @@ use ims_runtime::Service;
 use ims_runtime::clock::ClockError;
 use ims_store::{Actor, AuditResult, Revision, Store, StoreError};
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use thiserror::Error;
+
+use routes::Place;
 
 pub use gate::{Gate, GateError, Task};
 pub use http::{Answer, Request};
+pub use routes::{Access, Operation, ROUTES, Route};
 pub use update::Update;
 
 /// Why a request could not be answered; the caller is told no more than that.
@@ -52,11 +56,19 @@ pub enum ApiError {
     Outcome(Outcome),
 }
 
+/// Seconds after which a caller may try again what the tables were too busy for.
+const RETRY_AFTER: &str = "2";
+
 /// Answers a request.
 pub async fn handle(service: &Service, gate: &Gate, event: ApiGatewayProxyRequest) -> ApiGatewayProxyResponse {
     let request = Request::read(event);
     let answer = match at_its_time(service, gate, &request).await {
         Ok(answer) => answer,
+        Err(ApiError::Store(error)) if error.is_throttled() => {
+            tracing::warn!(request.id = request.id(), error = %error, "the tables are busy");
+            let text = "The service is busy; try again later.";
+            Answer::refusal_at_the_door(429, "throttled", "TOO_MANY_REQUESTS", text).with("Retry-After", RETRY_AFTER)
+        }
         Err(error) => {
             let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
             tracing::error!(request.id = request.id(), error = %error, cause, "request failed");
@@ -68,7 +80,7 @@ pub async fn handle(service: &Service, gate: &Gate, event: ApiGatewayProxyReques
 }
 
 async fn at_its_time(service: &Service, gate: &Gate, request: &Request) -> Result<Answer, ApiError> {
-    let now = if gate::is_health(&request.path) { Timestamp::now() } else { service.clock.now().await? };
+    let now = if Place::of(&request.path).is_open() { Timestamp::now() } else { service.clock.now().await? };
     answer(&service.store, gate, request, now).await
 }
 
@@ -84,7 +96,7 @@ async fn answer(store: &Store, gate: &Gate, request: &Request, now: Timestamp) -
         at: Timestamp::now(),
     };
     match task {
-        Task::Status => Ok(Answer::json(200, json!({"status": "pass"}))),
+        Task::Status => Ok(Answer::json(200, status())),
         Task::Create { supplier, immunization, source } => {
             create::create(store, &immunization, source, &actor(&supplier, "create")).await
         }
@@ -100,6 +112,11 @@ async fn answer(store: &Store, gate: &Gate, request: &Request, now: Timestamp) -
             book::book(store, number, *change, &actor(&supplier, "booking")).await
         }
     }
+}
+
+/// That the API is up and the function behind it answers, in the national service's shape (`application/health+json`).
+pub(crate) fn status() -> Value {
+    json!({"status": "pass", "checks": {"healthcheck": {"status": "pass"}}})
 }
 
 /// Why a change is not made, as the record held decides.

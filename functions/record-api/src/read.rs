@@ -34,7 +34,7 @@ pub(crate) async fn read(store: &Store, gate: &Gate, id: ImmunisationId, actor: 
     Ok(Answer::json(200, resource).with("E-Tag", held.shown_version().to_string()))
 }
 
-/// Whether a person's whereabouts are withheld. Somebody of whom nothing is known is disclosed as if restricted.
+/// Whether a person's whereabouts are withheld, under whichever number that was said. Somebody of whom nothing is known is disclosed as if restricted.
 pub(crate) async fn is_restricted(store: &Store, person: PersonId) -> Result<bool, ApiError> {
-    Ok(store.person(person).await?.is_none_or(|person| person.states.restricted))
+    Ok(store.survivor(person).await?.is_none_or(|person| person.is_restricted()))
 }

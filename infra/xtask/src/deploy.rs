@@ -40,6 +40,8 @@ pub async fn deploy(
 ) -> Result<BTreeMap<String, String>> {
     let bucket = format!("{stack}-code");
     upload(config, &bucket, packages).await?;
+    // CloudFormation takes a template of at most 51,200 bytes in the request itself.
+    let template = template(config, &bucket).await?;
 
     let mut parameters: BTreeMap<String, String> = parameters.iter().map(|(k, v)| ((*k).into(), v.clone())).collect();
     parameters.insert("CodeBucket".into(), bucket);
@@ -51,8 +53,6 @@ pub async fn deploy(
         .map(|(key, value)| Parameter::builder().parameter_key(key).parameter_value(value).build())
         .collect();
 
-    let path = workspace_root().join("infra/template.yaml");
-    let template = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     let client = Client::new(config);
     let capabilities = [Capability::CapabilityNamedIam, Capability::CapabilityAutoExpand];
     let mut status = status(&client, stack).await?;
@@ -71,7 +71,7 @@ pub async fn deploy(
         client
             .create_stack()
             .stack_name(stack)
-            .template_body(template)
+            .template_url(template)
             .set_parameters(Some(parameters))
             .set_capabilities(Some(capabilities.to_vec()))
             .send()
@@ -82,7 +82,7 @@ pub async fn deploy(
         let update = client
             .update_stack()
             .stack_name(stack)
-            .template_body(template)
+            .template_url(template)
             .set_parameters(Some(parameters))
             .set_capabilities(Some(capabilities.to_vec()))
             .send()
@@ -93,6 +93,22 @@ pub async fn deploy(
         }
     }
     wait(&client, stack, before).await
+}
+
+/// Uploads the template beside the packages; its URL, path-style.
+async fn template(config: &SdkConfig, bucket: &str) -> Result<String> {
+    const KEY: &str = "template.yaml";
+    let path = workspace_root().join("infra/template.yaml");
+    let body = ByteStream::from(fs::read(&path).with_context(|| format!("reading {}", path.display()))?);
+    endpoints::s3(config)
+        .put_object()
+        .bucket(bucket)
+        .key(KEY)
+        .body(body)
+        .send()
+        .await
+        .context("uploading the template")?;
+    Ok(format!("{}/{bucket}/{KEY}", config.endpoint_url().unwrap_or_default()))
 }
 
 async fn upload(config: &SdkConfig, bucket: &str, packages: &[Package]) -> Result<()> {

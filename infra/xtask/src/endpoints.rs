@@ -25,11 +25,11 @@ pub struct Endpoints {
     pub region: String,
     /// CloudFormation stack.
     pub stack: String,
-    /// Bucket names by role: `inbound`, `acks`, `work`, `snapshot`, `print`, `exports`.
+    /// Bucket names by role: `inbound`, `acks`, `work`, `snapshot`, `print`, `exports`, `outbound`.
     pub buckets: BTreeMap<String, String>,
     /// Table names by role: `person`, `identity`, ….
     pub tables: BTreeMap<String, String>,
-    /// Queue URLs by name: `record-ingest`, `record-ingest-dlq`, …, `undelivered`.
+    /// Queue URLs by name: `record-ingest`, `record-ingest-dlq`, …, `undelivered`, `record-events`.
     pub queues: BTreeMap<String, String>,
     /// Deployed function names by crate.
     pub functions: BTreeMap<String, String>,

@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 use xtask::{
+    conformance,
     demo::{self, DemoArgs},
     stack::{self, Emulator, Ports, StackOptions},
     test::{self, TestArgs},
@@ -67,6 +68,20 @@ enum Task {
     Kill {
         /// Function, e.g. sms-dispatch
         function: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Run every row of a folder's feature files against the running local stack
+    Conformance {
+        /// Whose API they are about
+        #[arg(value_parser = PossibleValuesParser::new(["imms"]))]
+        api: String,
+        /// Folder of the feature files
+        #[arg(long, value_name = "DIR")]
+        features: PathBuf,
+        /// Write the results as JSON to this file, or to standard output where none is named
+        #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+        json: Option<PathBuf>,
         #[command(flatten)]
         place: Place,
     },
@@ -203,6 +218,9 @@ async fn run(task: Task) -> Result<ExitCode> {
             0 => println!("no process of {function} is running: it has had nothing to do yet"),
             count => println!("killed {count} of {function}"),
         },
+        Task::Conformance { api: _, features, json, place } => {
+            return conformance::run(&features, json.as_deref(), &place.dir());
+        }
         Task::Geography => drop(demo::geography()?),
         Task::Bench { list: true, .. } => eprintln!("there are no benchmarks yet"),
         Task::Bench { names, .. } => bail!("there are no benchmarks yet (asked for: {})", names.join(", ")),

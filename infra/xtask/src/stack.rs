@@ -11,8 +11,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use aws_lc_rs::signature::Ed25519KeyPair;
+use ims_runtime::auth::SigningKey;
 
 use crate::{
     demo, deploy,
@@ -158,7 +158,7 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
     let packages = package::package(&binaries, &assets, &local_dir)?;
     wait_for(&processes, EMULATOR, &format!("{aws}/_ministack/health")).await?;
 
-    let (issuer_key, token_key) = issuer(&local_dir)?;
+    let (issuer_key, token_keys) = issuer(&local_dir)?;
     let front_door = format!("http://127.0.0.1:{}", ports.front_door);
     let notify = format!("http://127.0.0.1:{}", ports.notify);
     let parameters = BTreeMap::from([
@@ -168,7 +168,7 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
         ("NotifyUrl", notify.clone()),
         ("NotifyApiKey", NOTIFY_API_KEY.to_owned()),
         ("NotifyCallbackToken", NOTIFY_CALLBACK_TOKEN.to_owned()),
-        ("TokenKey", token_key),
+        ("TokenKeys", token_keys),
         ("SendFenceSeconds", options.send_fence_seconds.to_string()),
         ("LocalVisibilitySeconds", options.visibility_seconds.to_string()),
         // The set clock calls the scheduled functions.
@@ -176,6 +176,7 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
         ("FreshnessState", if options.fresh { "ENABLED" } else { "DISABLED" }.to_owned()),
         ("ReportEverySeconds", "0".to_owned()),
         ("ConsoleBase", "/console".to_owned()),
+        ("ApiUrl", format!("{front_door}/api")),
     ]);
     let config = endpoints::aws_config(&aws).await;
     let outputs = deploy::deploy(&config, STACK, &packages, &parameters).await?;
@@ -312,7 +313,7 @@ async fn wait_for(processes: &Processes, name: &str, url: &str) -> Result<()> {
     Ok(())
 }
 
-/// The sandbox token issuer's key pair, made once a directory: the private key's file and the public key in base64url.
+/// The sandbox token issuer's key pair, made once a directory: the private key's file and the public keys (JWKS).
 fn issuer(local_dir: &Path) -> Result<(PathBuf, String)> {
     let path = local_dir.join("issuer.der");
     if !path.is_file() {
@@ -320,7 +321,6 @@ fn issuer(local_dir: &Path) -> Result<(PathBuf, String)> {
         fs::write(&path, pair.to_pkcs8v1().context("writing the token issuer's key")?.as_ref())?;
         fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     }
-    let pair = Ed25519KeyPair::from_pkcs8(&fs::read(&path)?)
-        .with_context(|| format!("{} is not an Ed25519 key; delete it", path.display()))?;
-    Ok((path, BASE64_URL_SAFE_NO_PAD.encode(pair.public_key())))
+    let key = SigningKey::read(&fs::read(&path)?).with_context(|| format!("{}: delete it", path.display()))?;
+    Ok((path, key.jwks()))
 }

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    cargo,
+    cargo, conformance,
     demo::running,
     endpoints::Endpoints,
     progress::step,
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Tests that need a local stack; nextest's words.
-const ON_A_STACK: &str = "package(ims-tests) - binary(guard)";
+const ON_A_STACK: &str = "package(ims-tests) - binary(guard) - binary(conformance)";
 /// Seconds of the end-to-end tests' stack: a process that dies and a message in doubt are looked at again soon.
 const FENCE_SECONDS: &str = "12";
 const TOKEN_WINDOW_SECONDS: &str = "4";
@@ -223,6 +223,12 @@ fn plain_counts(line: &str) -> Option<Counts> {
     Some(Counts { passed: passed.parse().ok()?, failed: failed.parse().ok()?, skipped: 0 })
 }
 
+/// `12 passed, 1 failed, 3 skipped`, alone on a line
+fn row_counts(line: &str) -> Option<Counts> {
+    let alone = line.trim().strip_suffix(" skipped").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    (alone && line.contains(" passed, ")).then(|| counts_in(line))
+}
+
 fn nextest() -> Result<Done> {
     run_nextest(&format!("not ({ON_A_STACK})"), None)
 }
@@ -305,7 +311,26 @@ fn e2e(args: &TestArgs) -> Result<Done> {
     if !up.status().context("setting the local stack up")?.success() {
         bail!("the local stack does not come up; see above");
     }
-    run_nextest(ON_A_STACK, Some(&own.dir))
+    let mut done = run_nextest(ON_A_STACK, Some(&own.dir))?;
+    for features in [Some(conformance::own_features()), acceptance_features()].into_iter().flatten() {
+        step(format!("conformance: the rows of {}", features.display()));
+        let mut rows = conformance::command(&features, &own.dir)?;
+        rows.arg("--expected-skips").arg(conformance::expected_skips());
+        done = done.and(counted(&mut rows, false, row_counts)?);
+    }
+    Ok(done)
+}
+
+/// The national API's own feature files, where there are acceptance data.
+fn acceptance_features() -> Option<PathBuf> {
+    let usual = || workspace_root().join("../shared");
+    let data = std::env::var_os("IMS_ACCEPTANCE_DATA").map_or_else(usual, PathBuf::from);
+    let features = data.join("acceptance/imms/features");
+    if !features.is_dir() {
+        step("skipped: no acceptance data");
+        return None;
+    }
+    Some(features)
 }
 
 /// A season with few people, judged by its own checks, by other tools that read what it left, and in a browser that opens
@@ -333,7 +358,7 @@ fn browser(dir: &Path, report: &Path) -> Result<Done> {
     web::install(&folder)?;
     let endpoints = Endpoints::read(dir)?;
     let mut tokens = serde_json::Map::new();
-    for role in ["planner", "analyst", "engineer", "agent"] {
+    for role in ["planner", "analyst", "engineer", "agent", "records-officer", "auditor"] {
         tokens.insert(role.to_owned(), running::staff_token(&endpoints, role)?.into());
     }
     let mut command = Command::new("node");
@@ -387,6 +412,8 @@ mod tests {
             Some(Counts { passed: 2, failed: 1, skipped: 1 })
         );
         assert_eq!(pytest_counts("no tests ran in 0.01s"), None);
+        assert_eq!(row_counts("12 passed, 1 failed, 3 skipped"), Some(Counts { passed: 12, failed: 1, skipped: 3 }));
+        assert_eq!(row_counts("[   2 s] 4/9 skipped status.feature: it was skipped (1)"), None);
     }
 
     #[test]

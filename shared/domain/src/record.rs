@@ -53,6 +53,9 @@ pub struct Immunisation {
     /// How many of its versions were deletions.
     #[serde(default)]
     pub deletions: u32,
+    /// What the latest accepted change did.
+    #[serde(default)]
+    pub action: Action,
     /// Where the latest accepted change came from.
     pub source: Source,
     /// Rows of that file that were accepted, so that a chunk applied twice answers as it did at first.
@@ -77,6 +80,7 @@ impl Immunisation {
             version: self.version + 1,
             deleted: true,
             deletions: self.deletions + 1,
+            action: Action::Delete,
             source: source.clone(),
             accepted_rows,
             ..self.clone()
@@ -136,9 +140,10 @@ pub struct Booking {
 }
 
 /// What is to be done with an immunisation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub enum Action {
     /// Create; refused where a live record holds the identifier.
+    #[default]
     New,
     /// Change, reinstating where deleted; refused where there is none.
     Update,
@@ -297,7 +302,7 @@ impl Record {
             (Action::Delete, _, Some(held)) => held.deleted_by(source, accepted_rows),
             (_, Some(content), _) => {
                 let deletions = held.map_or(0, |held| held.deletions);
-                self.written(id, content, (version + 1, deletions), source, accepted_rows)
+                self.written(id, content, (version + 1, deletions), (action, source), accepted_rows)
             }
             _ => return Outcome::NotFound,
         };
@@ -311,7 +316,7 @@ impl Record {
         id: ImmunisationId,
         content: &ImmunisationContent,
         (version, deletions): (u32, u32),
-        source: &Source,
+        (action, source): (Action, &Source),
         accepted_rows: Vec<u64>,
     ) -> Immunisation {
         Immunisation {
@@ -323,6 +328,7 @@ impl Record {
             version,
             deleted: false,
             deletions,
+            action,
             source: source.clone(),
             accepted_rows,
             patient: content.patient.clone(),
@@ -343,7 +349,7 @@ impl Record {
             *held = held.deleted_by(source, Vec::new());
         }
         // The snapshot knows a record by its id alone: of two people's rows the later version must be the live one.
-        let next = to.written(id, content, (held.version + 1, held.deletions), source, Vec::new());
+        let next = to.written(id, content, (held.version + 1, held.deletions), (Action::Update, source), Vec::new());
         to.immunisations.insert(id, next);
         self.recompute();
         to.recompute();

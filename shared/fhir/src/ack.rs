@@ -133,7 +133,8 @@ pub fn bus_ack_csv(report: &FileReport<'_>, failures: &[RowFailure]) -> String {
     text
 }
 
-/// The BusAck as JSON: the file, its counts, and every refused row. Ingestion times are in seconds since 1970.
+/// The BusAck as JSON: the file, its counts, and every refused row. Ingestion times are in seconds since 1970; the end is
+/// the second after the last row was done, so that it is later than the start, as receivers require.
 #[must_use]
 pub fn bus_ack_json(report: &FileReport<'_>, failures: &[RowFailure]) -> String {
     let failed = failures.len() as u64;
@@ -162,7 +163,7 @@ pub fn bus_ack_json(report: &FileReport<'_>, failures: &[RowFailure]) -> String 
             "totalRecords": report.rows,
             "succeeded": report.rows.saturating_sub(failed),
             "failed": failed,
-            "ingestionTime": {"start": report.started.as_second(), "end": report.ended.as_second()},
+            "ingestionTime": {"start": report.started.as_second(), "end": report.ended.as_second() + 1},
         },
         "failures": rows,
     });

@@ -7,6 +7,7 @@
 pub mod ack;
 pub mod batch;
 pub mod bundle;
+pub mod flat;
 pub mod immunization;
 pub mod operation_outcome;
 pub mod redaction;

@@ -351,7 +351,7 @@ fn acknowledgements_are_as_the_national_service_writes_them() {
             "filename": "FLU_Vaccinations_v5_YGM41_20250730T12000000",
             "messageHeaderId": "m1",
             "summary": {"totalRecords": 10, "succeeded": 8, "failed": 2,
-                "ingestionTime": {"start": 1753876805, "end": 1753876860}},
+                "ingestionTime": {"start": 1753876805, "end": 1753876861}},
             "failures": [
                 {"rowId": 2, "responseCode": "30002", "responseDisplay": "Business Level Response Value - Processing Error",
                     "severity": "Fatal", "localId": "id-2^https://supplier.example", "operationOutcome": "one two | three"},

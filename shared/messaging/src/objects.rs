@@ -24,11 +24,14 @@ pub enum Bucket {
     Print,
     /// Exports for analysts.
     Exports,
+    /// Change files for subscribers.
+    Outbound,
 }
 
 impl Bucket {
     /// All buckets.
-    pub const ALL: [Self; 6] = [Self::Inbound, Self::Acks, Self::Work, Self::Snapshot, Self::Print, Self::Exports];
+    pub const ALL: [Self; 7] =
+        [Self::Inbound, Self::Acks, Self::Work, Self::Snapshot, Self::Print, Self::Exports, Self::Outbound];
 
     /// Name in the environment: `IMS_BUCKET_{name}`.
     #[must_use]
@@ -40,6 +43,7 @@ impl Bucket {
             Self::Snapshot => "SNAPSHOT",
             Self::Print => "PRINT",
             Self::Exports => "EXPORTS",
+            Self::Outbound => "OUTBOUND",
         }
     }
 }

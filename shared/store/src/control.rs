@@ -92,6 +92,41 @@ impl Store {
     }
 }
 
+/// Where a subscriber's chain of change files ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeFeedEnd {
+    /// Rises by one with every move; 0 before the first.
+    pub version: u64,
+    /// Number of the next change, from 1.
+    pub next: u64,
+}
+
+impl Store {
+    /// Where a subscriber's chain of change files ends, as far as it is noted: it may go on, never less far.
+    ///
+    /// # Errors
+    /// Where the table or the item cannot be read.
+    pub async fn change_feed_end(&self, subscriber: &str) -> Result<ChangeFeedEnd, StoreError> {
+        let item = self.get(Table::Control, keys::control(&format!("CHANGES#{subscriber}"))).await?;
+        Ok(item.map(from_item).transpose()?.unwrap_or(ChangeFeedEnd { version: 0, next: 1 }))
+    }
+
+    /// Moves the end on by the changes of the file that stands there.
+    ///
+    /// # Errors
+    /// [`StoreError::Condition`] where it was moved since `held` was read.
+    pub async fn move_change_feed_end(
+        &self,
+        subscriber: &str,
+        held: &ChangeFeedEnd,
+        changes: u64,
+    ) -> Result<(), StoreError> {
+        let (pk, sk) = keys::control(&format!("CHANGES#{subscriber}"));
+        let next = ChangeFeedEnd { version: held.version + 1, next: held.next + changes };
+        self.transaction().replace(Table::Control, to_item(&pk, &sk, &next)?, held.version).commit().await
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct DueProgress {
     up_to: Date,

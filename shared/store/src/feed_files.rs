@@ -48,6 +48,9 @@ pub struct FeedFile {
     pub state: FeedFileState,
     /// Why it failed.
     pub error: Option<String>,
+    /// The file that took its name or its content before, where it is a duplicate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate_of: Option<String>,
     /// When it came.
     pub received: Timestamp,
     /// Data rows.
@@ -91,6 +94,13 @@ struct Listed {
 }
 
 impl FeedFile {
+    /// The national service's name for the queue of files that a supplier sends for one vaccine type, such as `EMIS_FLU`;
+    /// of another feed its sender and the feed, and `unknown_unknown` of a file whose name is no feed's.
+    #[must_use]
+    pub fn queue_name(&self) -> String {
+        format!("{}_{}", self.supplier, self.vaccine.as_deref().unwrap_or(&self.feed))
+    }
+
     /// Whether this notes content that was taken (`etag-…`), not a file that came.
     fn is_note(&self) -> bool {
         self.name.starts_with("etag-")
@@ -178,5 +188,37 @@ impl Store {
     pub async fn chunks(&self, file: &str) -> Result<Vec<ChunkState>, StoreError> {
         let items = self.query(Table::File, &format!("F#{file}"), "CHUNK#").await?;
         items.into_iter().map(from_item).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_is_named_after_sender_and_vaccine_type() {
+        let file = |supplier: &str, feed: &str, vaccine: Option<&str>| FeedFile {
+            name: "n".into(),
+            etag: "e".into(),
+            message_id: "m".into(),
+            feed: feed.into(),
+            supplier: supplier.into(),
+            vaccine: vaccine.map(str::to_owned),
+            state: FeedFileState::Processing,
+            error: None,
+            duplicate_of: None,
+            received: Timestamp::UNIX_EPOCH,
+            rows: 0,
+            chunks: 0,
+            accepted: 0,
+            rejected: 0,
+        };
+        assert_eq!(file("EMIS", "vaccinations", Some("FLU")).queue_name(), "EMIS_FLU");
+        assert_eq!(file("X26", "demographics", None).queue_name(), "X26_demographics");
+        assert_eq!(file("unknown", "unknown", None).queue_name(), "unknown_unknown");
+        // An item without the field, as they were written before, is still read.
+        let item = to_item("F#n", "FILE", &file("EMIS", "vaccinations", None)).unwrap();
+        assert!(!item.contains_key("duplicate_of"));
+        assert_eq!(from_item::<FeedFile>(item).unwrap(), file("EMIS", "vaccinations", None));
     }
 }

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use ims_domain::record::{Booking, Immunisation, Record};
 use ims_domain::{ImmunisationId, NhsNumber, Person, PersonId};
 
-use crate::{AuditEntry, Item, Store, StoreError, Table, Transaction, from_item, keys, to_item};
+use crate::{Item, Store, StoreError, Table, Transaction, from_item, keys, to_item};
 
 impl Store {
     /// The person an NHS number points to.
@@ -92,58 +92,19 @@ impl Store {
         let items = self.query(Table::Event, &keys::person_pk(person), "PAST#").await?;
         items.into_iter().map(from_item).collect()
     }
-
-    /// Writes what changed between two states of a record, with its audit entry, in one transaction.
-    ///
-    /// The person's version rises by one; past versions of immunisations are kept.
-    ///
-    /// # Errors
-    /// [`StoreError::Condition`] where the person was written since it was read, or was created by somebody else.
-    pub async fn save_record(&self, before: &Record, after: Record, audit: &AuditEntry) -> Result<(), StoreError> {
-        self.transaction().write_record(before, after, None)?.audit(audit)?.commit().await
-    }
-
-    /// Writes what changed in two records when the first handed an immunisation over to the second, as
-    /// [`Store::save_record`] does for one; `from` and `to` are each the record before and after.
-    ///
-    /// # Errors
-    /// [`StoreError::Condition`] where either person was written since it was read, or the second was created by
-    /// somebody else.
-    pub async fn save_handed_over(
-        &self,
-        id: ImmunisationId,
-        from: (&Record, Record),
-        to: (&Record, Record),
-        audits: [&AuditEntry; 2],
-    ) -> Result<(), StoreError> {
-        let holder = from.0.person.id;
-        let transaction = self.transaction().write_record(from.0, from.1, None)?;
-        let mut transaction = transaction.write_record(to.0, to.1, Some((id, holder)))?;
-        for audit in audits {
-            transaction = transaction.audit(audit)?;
-        }
-        transaction.commit().await
-    }
 }
 
 impl Transaction<'_> {
-    /// Writes what changed between two states of a record. `received` is an immunisation that another person held.
-    fn write_record(
+    /// Writes the events that changed between two states of a record. `received` is an immunisation that this person held
+    /// before.
+    pub(crate) fn write_events(
         self,
         before: &Record,
-        mut after: Record,
+        after: &Record,
         received: Option<(ImmunisationId, PersonId)>,
     ) -> Result<Self, StoreError> {
-        let held = before.person.version;
-        after.person.version = held + 1;
         let id = after.person.id;
-        let mut transaction = self.write_person(&after.person, held)?;
-        if held == 0
-            && let Some(number) = after.person.nhs_number
-        {
-            let (pk, sk) = keys::alias(number);
-            transaction = transaction.create(Table::Identity, pointing(&pk, &sk, id));
-        }
+        let mut transaction = self;
         for (immunisation, event) in &after.immunisations {
             let old = before.immunisations.get(immunisation);
             if old == Some(event) {
@@ -162,7 +123,7 @@ impl Transaction<'_> {
             let (pk, sk) = keys::pointer(*immunisation);
             let pointer = pointing(&pk, &sk, id);
             transaction = match received {
-                Some((received, holder)) if received == *immunisation => {
+                Some((received, holder)) if received == *immunisation && holder != id => {
                     let holder = AttributeValue::S(holder.to_string());
                     transaction.put_where(Table::Identity, pointer, "person", holder)
                 }
@@ -179,14 +140,6 @@ impl Transaction<'_> {
         Ok(transaction)
     }
 
-    /// Writes a person whose held version is `held`.
-    ///
-    /// # Errors
-    /// Where the person cannot be an item.
-    pub fn write_person(self, person: &Person, held: u64) -> Result<Self, StoreError> {
-        Ok(self.replace(Table::Person, person_item(person)?, held))
-    }
-
     /// Checks that a person was not written since this version.
     #[must_use]
     pub fn check_person(self, person: &Person) -> Self {
@@ -194,9 +147,15 @@ impl Transaction<'_> {
     }
 }
 
-fn person_item(person: &Person) -> Result<Item, StoreError> {
+pub(crate) fn person_item(person: &Person) -> Result<Item, StoreError> {
     let (pk, sk) = keys::person(person.id);
     to_item(&pk, &sk, person)
+}
+
+/// The alias of a number.
+pub(crate) fn alias_item(number: NhsNumber, person: PersonId) -> Item {
+    let (pk, sk) = keys::alias(number);
+    pointing(&pk, &sk, person)
 }
 
 fn pointing(pk: &str, sk: &str, person: PersonId) -> Item {

@@ -37,6 +37,7 @@ fn person(restricted: bool) -> Given {
         version: 2,
         deleted: false,
         deletions: 0,
+        action: ims_domain::record::Action::New,
         source,
         accepted_rows: vec![],
         patient: Default::default(),

@@ -33,6 +33,7 @@ fn held(immunization: &Immunization, shown: u32, deleted: bool) -> Immunisation 
         version: shown + deletions,
         deleted,
         deletions,
+        action: ims_domain::record::Action::New,
         source: source("EMIS"),
         accepted_rows: Vec::new(),
         patient: Patient { gender: Gender::Female, ..Patient::default() },

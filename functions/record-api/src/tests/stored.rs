@@ -16,14 +16,18 @@ const AT_ONCE: usize = 64;
 #[derive(Clone)]
 pub(super) struct Api {
     pub(super) database: DynamoDb,
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     gate: Arc<Gate>,
 }
 
 impl Api {
     pub(super) async fn start() -> Self {
+        Self::with(gate()).await
+    }
+
+    pub(super) async fn with(gate: Gate) -> Self {
         let (database, store) = DynamoDb::start().await;
-        Self { database, store: Arc::new(store), gate: Arc::new(gate()) }
+        Self { database, store: Arc::new(store), gate: Arc::new(gate) }
     }
 
     pub(super) async fn ask(&self, request: &Request) -> Result<Answer, ApiError> {
@@ -42,7 +46,7 @@ impl Api {
     }
 
     /// The bundle that a person's search for flu finds.
-    async fn found(&self, number: &str) -> Value {
+    pub(super) async fn found(&self, number: &str) -> Value {
         let form =
             format!("patient.identifier=https://fhir.nhs.uk/Id/nhs-number|{number}&-immunization.target=FLU,COVID");
         let answer = self.send("POST", "/Immunization/_search", &form).await;
