@@ -219,8 +219,8 @@ pub fn router(console: Arc<Console>) -> Router {
             Room::Audit,
             &[
                 ("/audit", get(audit::ask)),
-                ("/audit/person", post(audit::of_person)),
-                ("/audit/actor", post(audit::of_actor)),
+                ("/audit/person", get(audit::ask).post(audit::of_person)),
+                ("/audit/actor", get(audit::ask).post(audit::of_actor)),
             ],
         ))
         .merge(room(&console, Room::System, &[("/system", get(system::page))]));

@@ -55,13 +55,24 @@ impl Live {
 
     async fn read_person(&self, id: PersonId) -> Result<Option<PersonFile>, StoreError> {
         let store = &self.service.store;
-        let Some(record) = store.record(id, true).await? else { return Ok(None) };
-        let (past, invitations) =
-            futures::future::try_join(store.past_immunisations(id), store.invitations(id)).await?;
+        let Some(mut record) = store.record(id, true).await? else { return Ok(None) };
+        // What was recorded under numbers that this person's superseded lies under those people.
+        let all: Vec<PersonId> = record.person.numbers().into_keys().collect();
+        let (mut past, mut invitations) = (Vec::new(), Vec::new());
+        for one in all {
+            if one != id
+                && let Some(member) = store.record(one, true).await?
+            {
+                record.immunisations.extend(member.immunisations);
+                record.bookings.extend(member.bookings);
+            }
+            past.extend(store.past_immunisations(one).await?);
+            invitations.extend(store.invitations(one).await?);
+        }
         let (mut sent, mut calls) = (Vec::new(), Vec::new());
         for invitation in &invitations {
             sent.extend(&invitation.messages);
-            calls.extend(store.call(&invitation.campaign, id, invitation.dose).await?);
+            calls.extend(store.call(&invitation.campaign, invitation.person, invitation.dose).await?);
         }
         let messages = store.messages(sent).await?;
         Ok(Some(PersonFile { record, past, invitations, messages, calls }))

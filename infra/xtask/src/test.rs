@@ -370,7 +370,7 @@ fn browser(dir: &Path, report: &Path) -> Result<Done> {
     web::install(&folder)?;
     let endpoints = Endpoints::read(dir)?;
     let mut tokens = serde_json::Map::new();
-    for role in ["planner", "analyst", "engineer", "agent"] {
+    for role in ["planner", "analyst", "engineer", "agent", "records-officer", "auditor"] {
         tokens.insert(role.to_owned(), running::staff_token(&endpoints, role)?.into());
     }
     let mut command = Command::new("node");

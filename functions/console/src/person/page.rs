@@ -1,7 +1,9 @@
 //! The page of one person.
 
-use ims_domain::Person;
+use std::collections::BTreeSet;
+
 use ims_domain::person::{Gender, WISH_PREFIX};
+use ims_domain::{Person, VaccineType};
 use ims_store::AuditEntry;
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -25,6 +27,9 @@ pub(super) fn body(console: &Console, file: &PersonFile, trail: &[AuditEntry], n
         }
         h1 { (name(person)) }
         (states(person))
+        @if let Some(survivor) = person.survivor {
+            p { a href=(console.link(&format!("/person/{survivor}"))) { "Open the record that stands for this one" } }
+        }
         section aria-labelledby="demographics" { h2 id="demographics" { "Demographics" } (demographics(person, now)) }
         section aria-labelledby="programmes" { h2 id="programmes" { "Programmes" } (programmes(person)) }
         section aria-labelledby="cohorts" { h2 id="cohorts" { "Cohorts and wishes" } (cohorts(person)) }
@@ -44,7 +49,7 @@ fn name(person: &Person) -> String {
 
 fn states(person: &Person) -> Markup {
     let mut found = Vec::new();
-    if let Some(death) = &person.states.dead {
+    if let Some(death) = person.death() {
         let day =
             death.date.map_or_else(|| "on a day that is not known".to_owned(), |day| format!("on {}", words::day(day)));
         let how = if death.formal { "registered" } else { "reported, not registered yet" };
@@ -63,7 +68,7 @@ fn states(person: &Person) -> Markup {
     if person.states.invalidated {
         found.push(("Invalidated", "The NHS number was found to be wrong. Nobody writes to them.".to_owned()));
     }
-    if person.states.restricted {
+    if person.is_restricted() {
         let text = "Where they live, their practice and how to reach them may be disclosed to nobody, and are withheld here. \
                     Nobody writes to them; their practice does.";
         found.push(("Restricted", text.to_owned()));
@@ -113,9 +118,15 @@ fn demographics(person: &Person, now: Timestamp) -> Markup {
     let held = &person.demographics;
     let today = words::local(now).date();
     let born = held.date_of_birth.map_or_else(String::new, |born| {
-        let age = person.age_on(today).filter(|_| person.states.dead.is_none());
+        let age = person.age_on(today).filter(|_| person.death().is_none());
         age.map_or_else(|| words::day(born), |age| format!("{} (aged {age})", words::day(born)))
     });
+    let others: Vec<String> = person
+        .numbers()
+        .into_iter()
+        .filter(|(id, _)| *id != person.id)
+        .filter_map(|(_, number)| number.map(|number| number.to_string()))
+        .collect();
     let sex = match held.gender {
         Gender::Male => "male",
         Gender::Female => "female",
@@ -139,10 +150,11 @@ fn demographics(person: &Person, now: Timestamp) -> Markup {
     html! {
         dl class="nhsuk-summary-list" {
             (line("NHS number", &person.nhs_number.map_or_else(String::new, |number| number.to_string())))
+            @if !others.is_empty() { (line("Numbers merged into it", &others.join(", "))) }
             (line("Date of birth", &born))
             (line("Sex", sex))
             @for (name, value) in &whereabouts {
-                @if person.states.restricted { (line(name, WITHHELD)) } @else { (line(name, value)) }
+                @if person.is_restricted() { (line(name, WITHHELD)) } @else { (line(name, value)) }
             }
             (line("Ethnic category", &held.ethnic_category))
             (line("Language", &held.language))
@@ -157,8 +169,10 @@ fn demographics(person: &Person, now: Timestamp) -> Markup {
 }
 
 fn programmes(person: &Person) -> Markup {
+    let members = person.members.values().flat_map(|member| member.programmes.keys());
+    let shown: BTreeSet<VaccineType> = person.programmes.keys().chain(members).copied().collect();
     html! {
-        @if person.programmes.is_empty() {
+        @if shown.is_empty() {
             p { "No dose, appointment or invitation is known." }
         } @else {
             div class="ims-scroll" tabindex="0" role="region" aria-label="Programmes" {
@@ -168,7 +182,8 @@ fn programmes(person: &Person) -> Markup {
                         tr { @for title in ["Programme", "Doses", "Appointment that stands", "Invitations"] { th scope="col" { (title) } } }
                     }
                     tbody class="nhsuk-table__body" {
-                        @for (programme, held) in &person.programmes {
+                        @for programme in shown {
+                            @let held = person.programme(programme);
                             @let doses: Vec<String> = held.doses.iter().map(|day| words::day(*day)).collect();
                             @let invites: Vec<String> = held.invites.iter().map(|invite| format!("{}, dose {}: {}", invite.campaign, invite.dose,
                                 if invite.opened { "written to" } else { "not written to" })).collect();
@@ -187,16 +202,19 @@ fn programmes(person: &Person) -> Markup {
 }
 
 fn cohorts(person: &Person) -> Markup {
-    let shown: Vec<_> = person.cohorts.iter().filter(|(_, membership)| membership.member).collect();
+    let shown = person.labels();
     html! {
         @if shown.is_empty() {
             p { "None." }
         } @else {
             ul class="nhsuk-list nhsuk-list--bullet" {
-                @for (label, membership) in shown {
+                @for label in shown {
                     li {
                         @if let Some(wish) = label.strip_prefix(WISH_PREFIX) { "Wish: " (words::plain(wish)) } @else { (words::plain(label)) }
-                        ", since " (words::day(membership.date)) " (" (membership.source) ")"
+                        @match person.cohorts.get(label).filter(|membership| membership.member) {
+                            Some(membership) => { ", since " (words::day(membership.date)) " (" (membership.source) ")" },
+                            None => ", under a number merged into this one",
+                        }
                     }
                 }
             }

@@ -20,7 +20,7 @@ struct Event {
 
 /// The timeline; of restricted people without what tells where they are.
 pub(super) fn timeline(file: &PersonFile) -> Markup {
-    let is_restricted = file.record.person.states.restricted;
+    let is_restricted = file.record.person.is_restricted();
     let mut events = Vec::new();
     for held in file.record.immunisations.values() {
         let past: Vec<&Immunisation> = file.past.iter().filter(|past| past.id == held.id).collect();
