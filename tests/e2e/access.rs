@@ -41,8 +41,9 @@ async fn suppliers_get_what_they_are_permitted_and_others_nothing() {
     let id = ImmunisationId::of(SYSTEM, &name("EMIS"));
     let (read, search) = (format!("Immunization/{id}"), "Immunization/_search");
     let form = format!("patient.identifier=https://fhir.nhs.uk/Id/nhs-number|{number}&-immunization.target=FLU");
-    // Flu: production gives it to EMIS and MAVIS, not to RAVS or SONAR.
-    for (supplier, permitted) in [("EMIS", true), ("MAVIS", true), ("RAVS", false), ("SONAR", false), ("NOBODY", false)]
+    // Flu: EMIS and MAVIS have it, RAVS and PINNACLE do not, in a sandbox neither.
+    for (supplier, permitted) in
+        [("EMIS", true), ("MAVIS", true), ("RAVS", false), ("PINNACLE", false), ("NOBODY", false)]
     {
         let token = supplier_token(endpoints, supplier).unwrap();
         let may = |status: u16| if permitted { status } else { 403 };

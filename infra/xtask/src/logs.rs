@@ -243,10 +243,10 @@ const WORDS: [&str; 24] = [
 ///
 /// # Errors
 /// Where the stack cannot be read.
-pub fn check(dir: &Path) -> Result<Vec<Find>> {
-    let register = tokio::runtime::Runtime::new()?.block_on(register(dir))?;
+pub async fn check(dir: &Path) -> Result<Vec<Find>> {
+    let register = register(dir).await?;
     let (finds, lines) = register.search(&dir.join("logs"))?;
-    eprintln!("searched {lines} lines of logs for {:?}: {} finds", register.counts(), finds.len());
+    eprintln!("searched {lines} lines of logs for {:?}: {} found", register.counts(), finds.len());
     for find in finds.iter().take(20) {
         eprintln!("  {find}");
     }

@@ -208,6 +208,10 @@ impl Store {
                 Err(refusal) => return Ok(Err(refusal)),
             };
             let before = self.held(&holders, named, number).await?;
+            if before.immunisations.contains_key(&id) {
+                // Made since its pointer was looked for: the decision rests on what is no longer so.
+                return Err(StoreError::Condition { index: 0 });
+            }
             let mut after = before.clone();
             after.apply(&revision.change(id));
             return self.saved(id, before, after, actor).await.map(Ok);
