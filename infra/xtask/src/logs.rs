@@ -118,7 +118,7 @@ impl Register {
 
     /// Adds everyone in what the API was sent: the query, or a form, and a FHIR body.
     pub fn add_request(&mut self, query: &str, body: &str) {
-        for text in [query, body] {
+        for text in [query, body].map(unescaped) {
             for run in text.split(|c: char| !c.is_ascii_digit()).filter(|run| run.len() == 10) {
                 self.add(Personal::NhsNumber, run);
             }
@@ -166,7 +166,7 @@ impl Register {
     /// What a line holds.
     #[must_use]
     pub fn found_in(&self, line: &str) -> BTreeSet<Personal> {
-        let line = line.replace("%20", " ").replace("%2B", "+").replace("\\u0020", " ").to_uppercase();
+        let line = unescaped(line).to_uppercase();
         // Words, and whether they follow the word before after but one space, hyphen or plus.
         let mut words: Vec<(&str, bool)> = Vec::new();
         let mut end = usize::MAX;
@@ -227,6 +227,18 @@ impl Register {
         finds.sort();
         Ok((finds, lines))
     }
+}
+
+/// A text with its percent-escapes of ASCII resolved.
+fn unescaped(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let byte = part.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(u8::is_ascii);
+        plain.push(byte.map_or('%', char::from));
+        plain.push_str(if byte.is_some() { &part[2..] } else { part });
+    }
+    plain
 }
 
 fn digits(text: &str) -> String {
