@@ -123,6 +123,11 @@ async fn matching(world: &mut World, _: &Said) -> Result<()> {
     let is_uuid = reference.strip_prefix("urn:uuid:").is_some_and(|id| uuid::Uuid::parse_str(id).is_ok());
     same("that patient.reference is the URN of a UUID", is_uuid, true)?;
     same("patient.type", &found["type"], &sent["patient"]["type"])?;
+    let mut sent = sent;
+    // In a search the identifier is the official one unless it says another use.
+    if let Some(identifier) = sent["identifier"][0].as_object_mut() {
+        identifier.entry("use").or_insert_with(|| json!("official"));
+    }
     alike(resource, &sent, &["id", "contained", "patient", "performer"])
 }
 
