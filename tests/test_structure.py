@@ -3,6 +3,7 @@
 - Crates depend on nothing that their row in shared/README.md forbids.
 - Functions are wiring in main.rs and work in lib.rs, with a recorded event beside them, and are all in their README.
 - Every test that infra/ARCHITECTURE.md names for an invariant exists.
+- No function's role may change or delete what the audit table holds.
 """
 
 import json
@@ -145,3 +146,12 @@ def test_a_test_that_is_not_there_is_missed(packages):
         "tests/test_structure.py::test_nothing",
     ]:
         assert not is_there(packages, wrong), wrong
+
+
+def test_no_role_may_change_the_audit_trail():
+    statements = [line for line in (ROOT / "infra/template.yaml").read_text().splitlines()
+                  if "Effect: Allow" in line and "AuditTable.Arn" in line]
+    assert statements, "no function may write the audit trail"
+    for line in statements:
+        actions = set(re.search(r"Action: \[([^\]]*)\]", line).group(1).replace(" ", "").split(","))
+        assert actions <= {"dynamodb:PutItem", "dynamodb:Query"}, line.strip()

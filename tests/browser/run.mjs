@@ -1,6 +1,6 @@
 // The console in a real browser. Needs a running console:
 //
-//     IMS_CONSOLE=http://127.0.0.1:8080/console IMS_TOKENS='{"planner":"…","analyst":"…","engineer":"…","agent":"…"}' node run.mjs [WORD]
+//     IMS_CONSOLE=http://127.0.0.1:8080/console IMS_TOKENS='{"planner":"…","analyst":"…","engineer":"…","agent":"…","records-officer":"…","auditor":"…"}' node run.mjs [WORD]
 //
 // With IMS_DEMO_JSON the numbers are compared with the demo's; with IMS_SCREENSHOTS every page is kept as a picture; IMS_CHROMIUM is the
 // browser. WORD runs the tests whose names contain it. The last line says how many passed; the exit code is 1 if one failed.
@@ -12,7 +12,7 @@ const word = process.argv[2] ?? "";
 const bench = await Bench.open(chromium);
 const counts = { passed: 0, failed: 0, skipped: 0 };
 try {
-  for (const spec of ["sign-in", "picture", "charts", "keyboard", "refresh", "headers", "pages"]) {
+  for (const spec of ["sign-in", "picture", "charts", "keyboard", "refresh", "headers", "pages", "people"]) {
     const { tests } = await import(`./specs/${spec}.mjs`);
     for (const [name, test] of Object.entries(tests(bench))) {
       if (!`${spec}: ${name}`.includes(word)) continue;

@@ -7,11 +7,11 @@ use uuid::Uuid;
 use xtask::demo::running;
 
 use crate::answers::{expect, located};
+use crate::codes;
 use crate::days::named;
 use crate::events;
 use crate::payloads::{self, details, set};
 use crate::steps::{Said, Skipped, Step, steps};
-use crate::codes;
 use crate::world::World;
 
 /// What was answered, and under which ids it was asked for.

@@ -1,7 +1,8 @@
 //! A batch file that is made up: its name, columns and rows.
 
 use anyhow::{Context, Result};
-use ims_fhir::batch::{HEADER, Supplier};
+use ims_fhir::batch::HEADER;
+use ims_runtime::auth::Permissions;
 use ims_store::FeedFile;
 
 use crate::codes::{self, DOSE_UNIT, REASON, ROUTES, SITES};
@@ -134,9 +135,10 @@ pub fn sheet(rows: Vec<Vec<String>>) -> Sheet {
 }
 
 /// The ODS code under which a supplier sends files: the last of those that stand for it.
-pub fn ods(supplier: &str) -> Result<&'static str> {
-    let found = ims_fhir::batch::SUPPLIERS.iter().find(|known: &&Supplier| known.name == supplier);
-    found.and_then(|known| known.ods_codes.last().copied()).with_context(|| format!("{supplier} sends no files"))
+pub fn ods(supplier: &str) -> Result<String> {
+    let known = Permissions::built_in(true)?;
+    let code = known.ods_codes(supplier).last().map(str::to_owned);
+    code.with_context(|| format!("{supplier} sends no files"))
 }
 
 /// Gives a file its name, and keeps others from sending one of its lane until the row ends.

@@ -186,7 +186,7 @@ class Comparison:
             if row is None:
                 continue
             wrong = [state for state in STATES if getattr(person, state) != bool(row[state])]
-            if person.bereaved and "dead" in wrong:
+            if person.told_dead and "dead" in wrong:
                 wrong.remove("dead")  # how the service holds contact after such a call is its own affair
             if wrong:
                 states[row["person_id"]] = "differs: " + ", ".join(wrong)

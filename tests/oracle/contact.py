@@ -5,7 +5,7 @@ from .fields import age_on
 
 def off_the_list(person):
     """Dead, removed (superseded included) or invalidated: such people are not selected at all."""
-    if person.dead or person.bereaved:
+    if person.dead or person.told_dead:
         return "dead"
     if person.removed or person.superseded:
         return "removed"

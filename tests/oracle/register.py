@@ -25,19 +25,51 @@ class Person:
     postcode: str = ""
     telephone: str = ""
     mobile: str = ""
-    dead: bool = False
+    died: bool = False
     bereaved: bool = False  # a recall call was told of the death
     removed: bool = False
-    superseded: bool = False
+    superseded_by: str = ""
     invalidated: bool = False
-    restricted: bool = False
+    withheld: bool = False  # the address may be disclosed to nobody
     memberships: dict = field(default_factory=dict)  # label -> (place in the source, member now)
     immunisations: set = field(default_factory=set)  # identifiers
     bookings: set = field(default_factory=set)  # references
+    replaced: list = field(default_factory=list)  # people whose numbers this one superseded
+
+    def all_numbers(self):
+        """The person under this number, and under every number that it superseded."""
+        found = []
+        left = [self]
+        while left:
+            one = left.pop()
+            if not any(one is known for known in found):
+                found.append(one)
+                left.extend(one.replaced)
+        return found
+
+    @property
+    def superseded(self):
+        """Whether another number took the place of this one."""
+        return bool(self.superseded_by)
+
+    @property
+    def dead(self):
+        """Whether the person died, whichever number said so."""
+        return any(one.died for one in self.all_numbers())
+
+    @property
+    def told_dead(self):
+        """Whether a recall call to any of the numbers was told of the death."""
+        return any(one.bereaved for one in self.all_numbers())
+
+    @property
+    def restricted(self):
+        """Whether the address may be disclosed to nobody, whichever number said so."""
+        return any(one.withheld for one in self.all_numbers())
 
     def is_in(self, label):
-        """Whether the person is a member of the cohort, or holds the wish, now."""
-        return label in self.memberships and self.memberships[label][1]
+        """Whether the person is a member of the cohort, or holds the wish, now, under any number."""
+        return any(label in one.memberships and one.memberships[label][1] for one in self.all_numbers())
 
 
 @dataclass
@@ -137,12 +169,21 @@ class Register:
         person.postcode = row["POSTCODE"].strip()
         person.telephone = row["TELEPHONE_NUMBER"].strip()
         person.mobile = row["MOBILE_NUMBER"].strip()
-        person.dead = bool(row["DATE_OF_DEATH"] or row["DEATH_STATUS"])
+        person.died = bool(row["DATE_OF_DEATH"] or row["DEATH_STATUS"])
         person.bereaved = False
         person.removed = bool(row["REASON_FOR_REMOVAL"]) or row["RECORD_TYPE"] == "DEL"
-        person.superseded = bool(row["SUPERSEDED_BY_NHS_NUMBER"])
+        self.supersede(person, row["SUPERSEDED_BY_NHS_NUMBER"])
         person.invalidated = row["INVALID_FLAG"] == "1"
-        person.restricted = row["RESTRICTED"] == "1"
+        person.withheld = row["RESTRICTED"] == "1"
+
+    def supersede(self, person, number):
+        """Notes which number took the place of a person's, or that none does any more."""
+        if person.superseded_by:
+            before = self.person(person.superseded_by)
+            before.replaced = [one for one in before.replaced if one is not person]
+        person.superseded_by = number
+        if number:
+            self.person(number).replaced.append(person)
 
     # Cohorts and wishes --------------------------------------------------------------------------------------------
 
@@ -268,26 +309,25 @@ class Register:
 
     def doses(self, person, vaccine):
         """Days on which the person had the vaccine, in order; several records of one day are one dose."""
-        records = (self.immunisations[identifier] for identifier in person.immunisations)
+        records = (
+            self.immunisations[identifier] for one in person.all_numbers() for identifier in one.immunisations
+        )
         return sorted({record.given for record in records if record.vaccine == vaccine and not record.deleted})
+
+    def appointments(self, person, vaccine):
+        """The person's appointments for the vaccine, whatever their status."""
+        for one in person.all_numbers():
+            for reference in one.bookings:
+                booking = self.bookings[reference]
+                if booking.nhs_number == one.nhs_number and booking.service == vaccine:
+                    yield booking
 
     def booked_on(self, person, vaccine):
         """The latest appointment that stands (not cancelled, attended or missed), or `None`."""
-        bookings = (self.bookings[reference] for reference in person.bookings)
-        standing = [
-            booking.appointment
-            for booking in bookings
-            if booking.nhs_number == person.nhs_number and booking.service == vaccine and booking.status == "BOOKED"
-        ]
-        return max(standing, default=None)
+        held = self.appointments(person, vaccine)
+        return max((booking.appointment for booking in held if booking.status == "BOOKED"), default=None)
 
     def had_appointment(self, person, vaccine, since):
         """Whether the person has or had an appointment on or after a day that was not cancelled."""
-        bookings = (self.bookings[reference] for reference in person.bookings)
-        return any(
-            booking.nhs_number == person.nhs_number
-            and booking.service == vaccine
-            and booking.status != "CANCELLED"
-            and booking.appointment >= since
-            for booking in bookings
-        )
+        held = self.appointments(person, vaccine)
+        return any(booking.status != "CANCELLED" and booking.appointment >= since for booking in held)

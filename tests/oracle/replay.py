@@ -152,7 +152,8 @@ class Replay:
             wave.eligible_in_cohorts += 1
             campaign.eligible.add(number)
             dose = len(self.doses(person, campaign)) + 1
-            if self.not_now(person, campaign, today) is None and (number, dose) not in campaign.invited:
+            invited = any((one.nhs_number, dose) in campaign.invited for one in person.all_numbers())
+            if self.not_now(person, campaign, today) is None and not invited:
                 wave.candidates[number] = (dose, cohort)
 
     def reason_against(self, person, campaign, dose, today):
@@ -176,6 +177,14 @@ class Replay:
             return "no_contact_route"
         return None
 
+    def already_written(self, person, campaign, dose, step):
+        """Whether the message of this step left to a number that the person's superseded."""
+        others = {one.nhs_number for one in person.all_numbers()} - {person.nhs_number}
+        return any(
+            key.nhs_number in others and (key.campaign, key.dose, key.step) == (campaign.id, dose, step)
+            for key in self.messages
+        ) if others else False
+
     def issue(self, campaign, wave_name, today):
         """Every candidate is decided again on what is known by now; the messages of the wave leave."""
         wave = campaign.waves[wave_name]
@@ -183,7 +192,10 @@ class Replay:
         for number, (dose, _) in wave.candidates.items():
             if (number, dose) in campaign.invited:
                 continue  # another wave wrote to them in the meantime
-            reason = self.reason_against(self.register.people[number], campaign, dose, today)
+            person = self.register.people[number]
+            reason = self.reason_against(person, campaign, dose, today)
+            if reason is None and self.already_written(person, campaign, dose, campaign.steps[0][0]):
+                reason = "already_written"
             wave.outcomes[number] = reason
             campaign.last_outcome[number] = reason
             first, *later = campaign.steps
@@ -202,6 +214,8 @@ class Replay:
             number, dose = invitation.nhs_number, invitation.dose
             person = self.register.people[number]
             reason = self.reason_against(person, campaign, dose, today)
+            if reason is None and self.already_written(person, campaign, dose, step):
+                reason = "already_written"
             if reason is not None:
                 invitation.steps_left.clear()
             if step == "call":
@@ -232,6 +246,8 @@ class Replay:
         suppressed = Counter(
             campaign.last_outcome[number] for number in selected - sent if campaign.last_outcome.get(number)
         )
+        # Whoever's number was superseded is counted with the number that took its place.
+        everybody = [person for person in self.register.people.values() if not person.superseded]
         messages = {"sms": Counter(), "letters": Counter()}
         for key in keys:
             messages["sms" if key.channel == "sms" else "letters"][key.step] += 1
@@ -246,9 +262,9 @@ class Replay:
             "bookings": sum(booking.service == campaign.vaccine for booking in self.register.bookings.values()),
             "booked": sum(
                 self.register.had_appointment(person, campaign.vaccine, campaign.count_doses_from)
-                for person in self.register.people.values()
+                for person in everybody
             ),
-            "vaccinated": sum(bool(self.doses(person, campaign)) for person in self.register.people.values()),
+            "vaccinated": sum(bool(self.doses(person, campaign)) for person in everybody),
             "recall_tasks": len(campaign.calls),
             "calls_made": campaign.calls_made,
         }

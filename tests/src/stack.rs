@@ -8,6 +8,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use aws_sdk_dynamodb::types::AttributeValue;
 use ims_store::{FeedFile, FeedFileState, from_item};
+use ims_testkit::faults::{Counts, Plan};
 use jiff::civil::{Date, date};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -44,7 +45,7 @@ pub async fn stack() -> Result<Option<Stack>> {
     let config = endpoints.aws_config().await;
     let running = Running::connect(&endpoints).await?;
     running.set_day(DAY).await?;
-    Ok(Some(Stack {
+    let stack = Stack {
         s3: endpoints.s3().await,
         sqs: aws_sdk_sqs::Client::new(&config),
         db: aws_sdk_dynamodb::Client::new(&config),
@@ -52,7 +53,12 @@ pub async fn stack() -> Result<Option<Stack>> {
         run: u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() / 100)?,
         dir,
         running,
-    }))
+    };
+    // What an earlier test that failed may have left on.
+    if stack.running.endpoints.faults.is_some() {
+        stack.fail(&Plan::default()).await?;
+    }
+    Ok(Some(stack))
 }
 
 impl Stack {
@@ -145,6 +151,47 @@ impl Stack {
         Ok(())
     }
 
+    /// From now on the functions' database fails as planned; what it counted until now is forgotten.
+    ///
+    /// # Errors
+    /// Where the stack was set up without the proxy (`cargo xtask up --faults`).
+    pub async fn fail(&self, plan: &Plan) -> Result<()> {
+        let url =
+            self.running.endpoints.faults.as_ref().context("the stack has no proxy before DynamoDB: up --faults")?;
+        self.http.post(format!("{url}/_faults")).json(plan).send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    /// What the proxy before the database has injected since the plan was set.
+    ///
+    /// # Errors
+    /// Where the stack has no such proxy.
+    pub async fn injected(&self) -> Result<Counts> {
+        let url =
+            self.running.endpoints.faults.as_ref().context("the stack has no proxy before DynamoDB: up --faults")?;
+        let mut told: Value = self.http.get(format!("{url}/_faults")).send().await?.json().await?;
+        Ok(serde_json::from_value(told["counts"].take())?)
+    }
+
+    /// From now on the tables' streams repeat and reorder what they deliver, or no longer do; how many deliveries were
+    /// repeated and how many reordered so far.
+    ///
+    /// # Errors
+    /// Where the emulator does not know how.
+    pub async fn disturb_streams(&self, on: bool, seed: u64) -> Result<(u64, u64)> {
+        let mut answer = Value::Null;
+        for how in ["repeat", "reorder"] {
+            let state = if on { "on" } else { "off" };
+            let url = format!("{}/_ims/streams/{how}/{state}?seed={seed}", self.running.endpoints.aws);
+            answer = self.http.get(url).send().await?.json().await?;
+            if answer[how] != on {
+                bail!("the emulator answered {answer}");
+            }
+        }
+        let count = |name: &str| answer[name].as_u64().unwrap_or_default();
+        Ok((count("repeated"), count("reordered")))
+    }
+
     /// Removes an object, as if it had never been written.
     ///
     /// # Errors
@@ -223,6 +270,26 @@ impl Stack {
                 let receipt = message.receipt_handle().unwrap_or_default();
                 self.sqs.delete_message().queue_url(dead).receipt_handle(receipt).send().await?;
                 moved += 1;
+            }
+        }
+    }
+
+    /// Takes what is in a queue: the bodies.
+    ///
+    /// # Errors
+    /// Where the queue does not answer.
+    pub async fn take(&self, queue: &str) -> Result<Vec<String>> {
+        let url = self.queue(queue)?;
+        let mut bodies = Vec::new();
+        loop {
+            let answer = self.sqs.receive_message().queue_url(url).max_number_of_messages(10).send().await?;
+            if answer.messages().is_empty() {
+                return Ok(bodies);
+            }
+            for message in answer.messages() {
+                bodies.push(message.body().unwrap_or_default().to_owned());
+                let receipt = message.receipt_handle().unwrap_or_default();
+                self.sqs.delete_message().queue_url(url).receipt_handle(receipt).send().await?;
             }
         }
     }

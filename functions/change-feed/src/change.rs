@@ -144,7 +144,7 @@ impl Change {
 
 /// Whether a person's whereabouts are withheld. Somebody of whom nothing is known is treated as if restricted.
 pub(crate) fn is_restricted(person: Option<&Person>) -> bool {
-    person.is_none_or(|person| person.states.restricted)
+    person.is_none_or(Person::is_restricted)
 }
 
 /// How often each rule of cleansing applied, all rules named.

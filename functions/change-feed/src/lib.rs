@@ -9,11 +9,11 @@ mod change;
 mod publish;
 mod subscribers;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use aws_lambda_events::event::dynamodb::Event as StreamEvent;
+use ims_domain::PersonId;
 use ims_domain::record::Immunisation;
-use ims_domain::{Person, PersonId};
 use ims_messaging::ObjectError;
 use ims_runtime::Service;
 use ims_snapshot::SnapshotError;
@@ -91,8 +91,8 @@ pub async fn handle(feed: &ChangeFeed, event: Value) -> Result<Value, ChangeFeed
         return Ok(Value::Null);
     }
     let ids: BTreeSet<PersonId> = immunisations.iter().map(|held| held.person).collect();
-    let people = feed.service.store.people(ids).await?;
-    let people: HashMap<PersonId, Person> = people.into_iter().map(|person| (person.id, person)).collect();
+    // What is known of the person now counts, under whichever number the record came.
+    let people = feed.service.store.survivors(ids).await?;
     for subscriber in feed.subscribers.iter() {
         let with_person = immunisations.iter().map(|held| (held, people.get(&held.person)));
         let wanted = with_person.filter(|(held, person)| subscriber.wants(held, change::is_restricted(*person)));

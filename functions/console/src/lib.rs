@@ -1,16 +1,20 @@
 //! The staff console: pages rendered on the server, complete without scripts; `app.js` draws charts and refreshes.
 //!
-//! The rooms show campaigns, waves, counts and the state of the system, and no person. So nothing is written to the
-//! audit table here; a room that shows a person must write there before it discloses anything.
+//! Most rooms show campaigns, waves, counts and the state of the system, and no person. Person and Audit write an audit
+//! entry before they disclose anything, with the reason that was given; so does an acknowledgement that names rows.
 //!
 //! Only a sandbox has a sign-in: a staff token of its issuer, kept in a cookie. At any other stage the console refuses
 //! to start until a real sign-in is configured.
 
 pub mod assets;
+mod audit;
 mod campaigns;
+mod feeds;
+mod form;
 pub mod headers;
 mod layout;
 mod live;
+mod person;
 pub mod picture;
 pub mod rooms;
 pub mod session;
@@ -35,7 +39,7 @@ use thiserror::Error;
 
 pub use assets::Assets;
 pub use live::Live;
-pub use source::{CampaignRecord, QueueDepth, SnapshotState, Source, SourceError};
+pub use source::{CampaignRecord, PersonFile, QueueDepth, SnapshotState, Source, SourceError};
 
 use layout::{Frame, Problem};
 use picture::{Picture, PictureError};
@@ -63,7 +67,7 @@ pub enum StartError {
     /// A variable is missing or cannot be used.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The issuer's key cannot be read.
+    /// The issuer's keys cannot be used.
     #[error(transparent)]
     Auth(#[from] AuthError),
 }
@@ -80,30 +84,30 @@ pub struct Console {
 }
 
 impl Console {
-    /// A console with settings from the environment: `IMS_TOKEN_KEY`; `IMS_CONSOLE_BASE`, `/console` by default;
+    /// A console with settings from the environment: `IMS_TOKEN_KEYS`; `IMS_CONSOLE_BASE`, `/console` by default;
     /// `IMS_CONSOLE_ORIGIN`, such as `http://127.0.0.1:8080`, where the browser's origin is not the host asked for.
     ///
     /// # Errors
     /// Where the stage has no sign-in for staff, or a variable is missing or cannot be used.
     pub fn from_env(stage: &str, source: Box<dyn Source>) -> Result<Self, StartError> {
-        let key = settings::required("IMS_TOKEN_KEY")?;
+        let keys = settings::required("IMS_TOKEN_KEYS")?;
         let folder = Assets::folder();
         let base = settings::optional("IMS_CONSOLE_BASE").unwrap_or_else(|| "/console".to_owned());
-        let console = Self::new(stage, &base, &key, Assets::read(folder.as_deref()), source)?;
+        let console = Self::new(stage, &base, &keys, Assets::read(folder.as_deref()), source)?;
         Ok(Self {
             origin: settings::optional("IMS_CONSOLE_ORIGIN").map(|origin| origin.trim_end_matches('/').to_owned()),
             ..console
         })
     }
 
-    /// A console at a base path (empty for the root) with the issuer's public key.
+    /// A console at a base path (empty for the root) with the issuer's public keys.
     ///
     /// # Errors
-    /// Where the stage has no sign-in for staff, or the base path or the key cannot be used.
+    /// Where the stage has no sign-in for staff, or the base path or a key cannot be used.
     pub fn new(
         stage: &str,
         base: &str,
-        public_key: &str,
+        public_keys: &str,
         assets: Assets,
         source: Box<dyn Source>,
     ) -> Result<Self, StartError> {
@@ -122,7 +126,7 @@ impl Console {
         Ok(Self {
             base: base.to_owned(),
             origin: None,
-            verifier: Verifier::new(public_key)?,
+            verifier: Verifier::new(public_keys)?,
             assets,
             source,
             pictures: Kept::new(FRESH),
@@ -193,6 +197,32 @@ pub fn router(console: Arc<Console>) -> Router {
             &[("/campaigns", get(campaigns::all)), ("/campaigns/{campaign}", get(campaigns::one))],
         ))
         .merge(room(&console, Room::Waves, &[("/waves", get(waves::page))]))
+        .merge(room(
+            &console,
+            Room::Person,
+            &[
+                ("/person", get(person::ask).post(person::search)),
+                ("/person/{id}", get(person::open).post(person::give_reason)),
+            ],
+        ))
+        .merge(room(
+            &console,
+            Room::Feeds,
+            &[
+                ("/feeds", get(feeds::all)),
+                ("/feeds/{file}", get(feeds::one)),
+                ("/feeds/{file}/{acknowledgement}", get(feeds::download)),
+            ],
+        ))
+        .merge(room(
+            &console,
+            Room::Audit,
+            &[
+                ("/audit", get(audit::ask)),
+                ("/audit/person", get(audit::ask).post(audit::of_person)),
+                ("/audit/actor", get(audit::ask).post(audit::of_actor)),
+            ],
+        ))
         .merge(room(&console, Room::System, &[("/system", get(system::page))]));
     let pages = Router::new()
         .route("/", get(sign_in::home))
@@ -221,6 +251,9 @@ async fn door(State((console, room)): State<(Shared, Room)>, mut request: Reques
         refused => return sign_in::ask(&console, request.uri(), refused.is_some()),
     };
     if !room.admits(staff.role) {
+        if room == Room::Person {
+            person::note_refused(&console, &staff, request.uri().path()).await;
+        }
         return refused(&console, &staff, room);
     }
     request.extensions_mut().insert(staff);

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use futures::future::{BoxFuture, try_join_all};
+use ims_domain::{NhsNumber, PersonId};
 use ims_messaging::{Bucket, Queue};
 use ims_runtime::{Service, settings};
 use ims_snapshot::Manifest;
-use ims_store::FeedFile;
+use ims_store::{AuditEntry, AuditSpan, FeedFile, StoreError};
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::source::{CampaignRecord, QueueDepth, SnapshotState, Source, SourceError};
+use crate::source::{CampaignRecord, PersonFile, QueueDepth, SnapshotState, Source, SourceError};
 
 /// Tables, buckets and queues of this stack.
 #[derive(Debug)]
@@ -50,6 +51,31 @@ impl Live {
             futures::future::try_join(try_join_all(each), self.dead(self.undelivered.as_ref())).await?;
         queues.push(QueueDepth { name: "UNDELIVERED", depth: None, dead });
         Ok(queues)
+    }
+
+    async fn read_person(&self, id: PersonId) -> Result<Option<PersonFile>, StoreError> {
+        let store = &self.service.store;
+        let Some(mut record) = store.record(id, true).await? else { return Ok(None) };
+        // What was recorded under numbers that this person's superseded lies under those people.
+        let all: Vec<PersonId> = record.person.numbers().into_keys().collect();
+        let (mut past, mut invitations) = (Vec::new(), Vec::new());
+        for one in all {
+            if one != id
+                && let Some(member) = store.record(one, true).await?
+            {
+                record.immunisations.extend(member.immunisations);
+                record.bookings.extend(member.bookings);
+            }
+            past.extend(store.past_immunisations(one).await?);
+            invitations.extend(store.invitations(one).await?);
+        }
+        let (mut sent, mut calls) = (Vec::new(), Vec::new());
+        for invitation in &invitations {
+            sent.extend(&invitation.messages);
+            calls.extend(store.call(&invitation.campaign, invitation.person, invitation.dose).await?);
+        }
+        let messages = store.messages(sent).await?;
+        Ok(Some(PersonFile { record, past, invitations, messages, calls }))
     }
 
     async fn read_campaigns(&self) -> Result<Vec<CampaignRecord>, ims_store::StoreError> {
@@ -125,6 +151,52 @@ impl Source for Live {
             let mut files: Vec<FeedFile> = read.into_iter().flatten().collect();
             files.sort_by_key(|file| std::cmp::Reverse(file.received));
             Ok(files)
+        })
+    }
+
+    fn file<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FeedFile>, SourceError>> {
+        Box::pin(async move { self.service.store.file(name).await.map_err(SourceError::of("the feed file")) })
+    }
+
+    fn acknowledgement<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, SourceError>> {
+        Box::pin(async move {
+            self.service.objects.get(Bucket::Acks, key).await.map_err(SourceError::of("the acknowledgement"))
+        })
+    }
+
+    fn person_by_nhs_number(&self, number: NhsNumber) -> BoxFuture<'_, Result<Option<PersonId>, SourceError>> {
+        Box::pin(
+            async move { self.service.store.person_by_nhs_number(number).await.map_err(SourceError::of("the people")) },
+        )
+    }
+
+    fn person(&self, id: PersonId) -> BoxFuture<'_, Result<Option<PersonFile>, SourceError>> {
+        Box::pin(async move { self.read_person(id).await.map_err(SourceError::of("the person's record")) })
+    }
+
+    fn audit(&self, entry: AuditEntry) -> BoxFuture<'_, Result<(), SourceError>> {
+        Box::pin(async move { self.service.store.audit(&entry).await.map_err(SourceError::of("the audit trail")) })
+    }
+
+    fn trail_of_person(&self, id: PersonId, span: AuditSpan) -> BoxFuture<'_, Result<Vec<AuditEntry>, SourceError>> {
+        Box::pin(async move {
+            self.service.store.audit_of_person(id, span).await.map_err(SourceError::of("the audit trail"))
+        })
+    }
+
+    fn trail_since(&self, id: PersonId, since: Timestamp) -> BoxFuture<'_, Result<Vec<AuditEntry>, SourceError>> {
+        Box::pin(async move {
+            self.service.store.audit_of_person_since(id, since).await.map_err(SourceError::of("the audit trail"))
+        })
+    }
+
+    fn trail_of_actor<'a>(
+        &'a self,
+        actor: &'a str,
+        span: AuditSpan,
+    ) -> BoxFuture<'a, Result<Vec<AuditEntry>, SourceError>> {
+        Box::pin(async move {
+            self.service.store.audit_of_actor(actor, span).await.map_err(SourceError::of("the audit trail"))
         })
     }
 }

@@ -9,13 +9,18 @@ pub enum Role {
     Analyst,
     /// Keeps the system running.
     Engineer,
-    /// Makes recall calls.
+    /// Makes recall calls; sees of a person what a call needs, through the call list.
     Agent,
+    /// Answers for people's records: looks a person up, with a reason.
+    RecordsOfficer,
+    /// Looks at who looked: the audit trail, and nobody's record.
+    Auditor,
 }
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 4] = [Self::Planner, Self::Analyst, Self::Engineer, Self::Agent];
+    pub const ALL: [Self; 6] =
+        [Self::Planner, Self::Analyst, Self::Engineer, Self::Agent, Self::RecordsOfficer, Self::Auditor];
 
     /// The name in a token.
     #[must_use]
@@ -25,6 +30,8 @@ impl Role {
             Self::Analyst => "analyst",
             Self::Engineer => "engineer",
             Self::Agent => "agent",
+            Self::RecordsOfficer => "records-officer",
+            Self::Auditor => "auditor",
         }
     }
 
@@ -49,21 +56,32 @@ pub enum Room {
     Campaigns,
     /// Waves of all campaigns.
     Waves,
+    /// One person's record.
+    Person,
+    /// Feed files and their acknowledgements.
+    Feeds,
+    /// Who read, searched for or changed whom.
+    Audit,
     /// Queues, feed files, snapshot.
     System,
 }
 
-/// Who may enter which room.
-const TABLE: [(Room, &[Role]); 4] = [
+/// Who may enter which room. Planners, analysts and engineers work with counts and files, and see no person; an auditor
+/// sees who looked, and not what they saw.
+const TABLE: [(Room, &[Role]); 7] = [
     (Room::Picture, &[Role::Planner, Role::Analyst, Role::Engineer]),
     (Room::Campaigns, &[Role::Planner, Role::Analyst, Role::Engineer]),
     (Room::Waves, &[Role::Planner, Role::Engineer]),
+    (Room::Person, &[Role::RecordsOfficer]),
+    (Room::Feeds, &[Role::Planner, Role::Engineer]),
+    (Room::Audit, &[Role::Auditor]),
     (Room::System, &[Role::Engineer]),
 ];
 
 impl Room {
     /// All rooms.
-    pub const ALL: [Self; 4] = [Self::Picture, Self::Campaigns, Self::Waves, Self::System];
+    pub const ALL: [Self; 7] =
+        [Self::Picture, Self::Campaigns, Self::Waves, Self::Person, Self::Feeds, Self::Audit, Self::System];
 
     /// The name in the navigation.
     #[must_use]
@@ -72,6 +90,9 @@ impl Room {
             Self::Picture => "Picture",
             Self::Campaigns => "Campaigns",
             Self::Waves => "Waves",
+            Self::Person => "Person",
+            Self::Feeds => "Feeds",
+            Self::Audit => "Audit",
             Self::System => "System",
         }
     }
@@ -83,6 +104,9 @@ impl Room {
             Self::Picture => "/picture",
             Self::Campaigns => "/campaigns",
             Self::Waves => "/waves",
+            Self::Person => "/person",
+            Self::Feeds => "/feeds",
+            Self::Audit => "/audit",
             Self::System => "/system",
         }
     }

@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderMap, header};
 use ims_runtime::auth::Verifier;
+use ims_store::AuditEntry;
 use jiff::Timestamp;
 use thiserror::Error;
 
@@ -21,6 +22,13 @@ pub struct Staff {
     pub until: Timestamp,
 }
 
+impl Staff {
+    /// An audit entry of something that this member of staff does.
+    pub(crate) fn entry(&self, at: Timestamp, operation: &str, purpose: &str) -> AuditEntry {
+        AuditEntry::new(at, &self.name, operation, purpose.to_owned()).in_role(self.role.name())
+    }
+}
+
 /// Why a token does not open the console.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TokenProblem {
@@ -34,7 +42,9 @@ pub enum TokenProblem {
     #[error("This token carries no role")]
     NoRole,
     /// A role that the console does not know.
-    #[error("The role '{0}' is not known; the roles are planner, analyst, engineer and agent")]
+    #[error(
+        "The role '{0}' is not known; the roles are planner, analyst, engineer, agent, records-officer and auditor"
+    )]
     UnknownRole(String),
 }
 

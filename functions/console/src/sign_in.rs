@@ -61,7 +61,7 @@ pub(crate) async fn submit(State(console): State<Shared>, headers: HeaderMap, bo
     if !headers::is_own_post(console.origin(), &headers) {
         return elsewhere(&console);
     }
-    let fields = if body.len() > LONGEST_FORM { Fields::default() } else { fields(&body) };
+    let fields = Fields::of(&body);
     let next = fields.get("next");
     match fields.get("token").map(str::trim) {
         None | Some("") => page(&console, StatusCode::BAD_REQUEST, next, Some("Paste a token"), false),
@@ -140,7 +140,7 @@ fn body(console: &Console, next: Option<&str>, error: Option<&str>, has_ended: b
                         label class="nhsuk-label nhsuk-label--s" for="token" { "Staff token" }
                         div class="nhsuk-hint" id="token-hint" {
                             "Make one with " code { "cargo ims token --staff NAME --role ROLE" } " and paste what it prints. "
-                            "The roles are planner, analyst, engineer and agent."
+                            "The roles are planner, analyst, engineer, agent, records-officer and auditor."
                         }
                         @if let Some(error) = error {
                             span class="nhsuk-error-message" id="token-error" {
@@ -161,7 +161,7 @@ fn body(console: &Console, next: Option<&str>, error: Option<&str>, has_ended: b
     }
 }
 
-fn elsewhere(console: &Console) -> Response {
+pub(crate) fn elsewhere(console: &Console) -> Response {
     let frame = Frame { console, staff: None, room: None, title: "Sign in" };
     Problem::new(
         StatusCode::FORBIDDEN,
@@ -184,15 +184,21 @@ fn own_path(next: &str) -> bool {
     is_plain && !path.contains("//") && !path.contains("..") && (path == "/" || Room::ALL.into_iter().any(is_room))
 }
 
-fn see(location: &str) -> Response {
+pub(crate) fn see(location: &str) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, location.to_owned())]).into_response()
 }
 
+/// A form's fields.
 #[derive(Default)]
-struct Fields(Vec<(String, String)>);
+pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    fn get(&self, name: &str) -> Option<&str> {
+    /// The fields of a form that was posted; none of one that is too long.
+    pub(crate) fn of(body: &[u8]) -> Self {
+        if body.len() > LONGEST_FORM { Self::default() } else { fields(body) }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }

@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use ims_domain::campaign::Wave;
+use ims_domain::invitation::{Call, Invitation, Message};
+use ims_domain::record::{Immunisation, Record};
+use ims_domain::{NhsNumber, PersonId};
 use ims_messaging::Depth;
-use ims_store::{Definition, FeedFile};
+use ims_store::{AuditEntry, AuditSpan, Definition, FeedFile};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use thiserror::Error;
@@ -74,7 +77,22 @@ impl SnapshotState {
     }
 }
 
-/// What the console reads. It writes nothing.
+/// All that is held of a person.
+#[derive(Debug, Clone)]
+pub struct PersonFile {
+    /// Summary, immunisations and bookings.
+    pub record: Record,
+    /// Past versions of immunisations.
+    pub past: Vec<Immunisation>,
+    /// Invitations to campaigns.
+    pub invitations: Vec<Invitation>,
+    /// Messages of those invitations.
+    pub messages: Vec<Message>,
+    /// Recall tasks of those invitations.
+    pub calls: Vec<Call>,
+}
+
+/// What the console reads. It writes audit entries and nothing else.
 pub trait Source: Send + Sync {
     /// System time.
     fn now(&self) -> Timestamp;
@@ -92,6 +110,26 @@ pub trait Source: Send + Sync {
     fn snapshot(&self) -> BoxFuture<'_, Result<Option<SnapshotState>, SourceError>>;
     /// Feed files received on these days (UTC), the latest first.
     fn files(&self, days: Vec<Date>) -> BoxFuture<'_, Result<Vec<FeedFile>, SourceError>>;
+    /// A feed file.
+    fn file<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FeedFile>, SourceError>>;
+    /// An acknowledgement by its key; `None` where there is none.
+    fn acknowledgement<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, SourceError>>;
+    /// The person an NHS number points to.
+    fn person_by_nhs_number(&self, number: NhsNumber) -> BoxFuture<'_, Result<Option<PersonId>, SourceError>>;
+    /// All that is held of a person; to be disclosed only once that is in the audit trail.
+    fn person(&self, id: PersonId) -> BoxFuture<'_, Result<Option<PersonFile>, SourceError>>;
+    /// Writes an audit entry.
+    fn audit(&self, entry: AuditEntry) -> BoxFuture<'_, Result<(), SourceError>>;
+    /// A person's audit trail, the latest first.
+    fn trail_of_person(&self, id: PersonId, span: AuditSpan) -> BoxFuture<'_, Result<Vec<AuditEntry>, SourceError>>;
+    /// A person's audit trail from an instant on, the latest first.
+    fn trail_since(&self, id: PersonId, since: Timestamp) -> BoxFuture<'_, Result<Vec<AuditEntry>, SourceError>>;
+    /// An actor's audit trail, the latest first.
+    fn trail_of_actor<'a>(
+        &'a self,
+        actor: &'a str,
+        span: AuditSpan,
+    ) -> BoxFuture<'a, Result<Vec<AuditEntry>, SourceError>>;
 }
 
 /// What was read, for a while.

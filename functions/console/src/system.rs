@@ -376,11 +376,11 @@ fn reconciliation_table(reconciled: &[Reconciled<'_>]) -> Markup {
 }
 
 /// A file's name without what tells several uploads of one name apart.
-fn file_name(file: &FeedFile) -> &str {
+pub(crate) fn file_name(file: &FeedFile) -> &str {
     file.name.split('#').next().unwrap_or(&file.name)
 }
 
-fn file_state(state: FeedFileState) -> (&'static str, &'static str) {
+pub(crate) fn file_state(state: FeedFileState) -> (&'static str, &'static str) {
     match state {
         FeedFileState::Processing => ("blue", "being cut"),
         FeedFileState::Preprocessed => ("blue", "being applied"),

@@ -1,14 +1,16 @@
 //! The pages through the router, on a source that answers from memory.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, header};
 use futures::future::BoxFuture;
 use ims_domain::campaign::{ContactPlan, Wave, WaveState};
+use ims_domain::{NhsNumber, PersonId};
 use ims_messaging::Depth;
-use ims_runtime::auth::{AUDIENCE, Claims, ISSUER, sign};
-use ims_store::{Definition, FeedFile, FeedFileState};
+use ims_runtime::auth::{Claims, SigningKey};
+use ims_store::{AuditEntry, AuditSpan, Definition, FeedFile, FeedFileState};
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use tower::ServiceExt;
@@ -17,7 +19,6 @@ use super::*;
 use crate::rooms::Role;
 
 // An Ed25519 key pair made for tests (RFC 8032, test 1): it protects nothing.
-const PUBLIC: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 const PRIVATE: [u8; 32] = [
     0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c, 0xc4, 0x44, 0x49, 0xc5,
     0x69, 0x7b, 0x32, 0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60,
@@ -26,21 +27,17 @@ const PICTURE: &str = include_str!("../fixtures/picture.json");
 const RULES: &str = include_str!("../../../tests/campaigns/flu.json");
 const PLAN: &str = include_str!("../../../tests/campaigns/flu.plan.json");
 
-fn token(change: impl FnOnce(&mut Claims)) -> String {
-    let mut claims = Claims {
-        iss: ISSUER.into(),
-        aud: AUDIENCE.into(),
-        sub: "Sam Staff".into(),
-        exp: 4_000_000_000,
-        iat: 1_700_000_000,
-        supplier: None,
-        role: Some("analyst".into()),
-    };
-    change(&mut claims);
+fn key() -> SigningKey {
     // PKCS#8 wrapping of an Ed25519 seed (RFC 8410).
     let mut der = vec![0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
     der.extend_from_slice(&PRIVATE);
-    sign(&claims, &der).unwrap()
+    SigningKey::read(&der).unwrap()
+}
+
+fn token(change: impl FnOnce(&mut Claims)) -> String {
+    let mut claims = Claims { role: Some("analyst".into()), ..Claims::new("Sam Staff", 1_700_000_000, 2_300_000_000) };
+    change(&mut claims);
+    key().sign(&claims).unwrap()
 }
 
 fn token_of(role: &str) -> String {
@@ -56,6 +53,24 @@ struct Given {
     queues: Option<Vec<QueueDepth>>,
     snapshot: Option<SnapshotState>,
     files: Vec<FeedFile>,
+    people: Vec<PersonFile>,
+    audited: Arc<Mutex<Vec<AuditEntry>>>,
+    /// Whether the audit trail can be written.
+    is_audited: bool,
+}
+
+impl Given {
+    /// Who did what with which result, in the order in which it was written down.
+    fn audited(&self) -> Vec<String> {
+        let entries = self.audited.lock().unwrap();
+        entries
+            .iter()
+            .map(|entry| {
+                let whom = if entry.person.is_some() { "person" } else { "nobody" };
+                format!("{} {} {whom} {}: {}", entry.actor, entry.operation, entry.result.name(), entry.purpose)
+            })
+            .collect()
+    }
 }
 
 impl Source for Given {
@@ -82,8 +97,48 @@ impl Source for Given {
         Box::pin(async { Ok(self.snapshot.clone()) })
     }
     fn files(&self, days: Vec<Date>) -> BoxFuture<'_, Result<Vec<FeedFile>, SourceError>> {
-        assert_eq!(days.len(), 7);
+        assert!(days.len() == 7 || days.len() == 1);
         Box::pin(async { Ok(self.files.clone()) })
+    }
+    fn file<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FeedFile>, SourceError>> {
+        Box::pin(async move { Ok(self.files.iter().find(|file| file.name == name).cloned()) })
+    }
+    fn acknowledgement<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, SourceError>> {
+        let report = r#"{"summary":{"ingestionTime":{"start":100,"end":112}}}"#;
+        Box::pin(async move { Ok(Some(if key.ends_with(".json") { report.into() } else { key.into() })) })
+    }
+    fn person_by_nhs_number(&self, number: NhsNumber) -> BoxFuture<'_, Result<Option<PersonId>, SourceError>> {
+        let found = self.people.iter().map(|file| &file.record.person).find(|one| one.nhs_number == Some(number));
+        Box::pin(async move { Ok(found.map(|person| person.id)) })
+    }
+    fn person(&self, id: PersonId) -> BoxFuture<'_, Result<Option<PersonFile>, SourceError>> {
+        Box::pin(async move { Ok(self.people.iter().find(|file| file.record.person.id == id).cloned()) })
+    }
+    fn audit(&self, entry: AuditEntry) -> BoxFuture<'_, Result<(), SourceError>> {
+        Box::pin(async move {
+            if !self.is_audited {
+                return Err(SourceError::of("the audit trail")("refused"));
+            }
+            self.audited.lock().unwrap().push(entry);
+            Ok(())
+        })
+    }
+    fn trail_of_person(&self, id: PersonId, _: AuditSpan) -> BoxFuture<'_, Result<Vec<AuditEntry>, SourceError>> {
+        self.trail_since(id, Timestamp::MIN)
+    }
+    fn trail_since(&self, id: PersonId, since: Timestamp) -> BoxFuture<'_, Result<Vec<AuditEntry>, SourceError>> {
+        let mut found = self.audited.lock().unwrap().clone();
+        found.retain(|entry| entry.person == Some(id) && entry.at >= since);
+        Box::pin(async move { Ok(found) })
+    }
+    fn trail_of_actor<'a>(
+        &'a self,
+        actor: &'a str,
+        _: AuditSpan,
+    ) -> BoxFuture<'a, Result<Vec<AuditEntry>, SourceError>> {
+        let mut found = self.audited.lock().unwrap().clone();
+        found.retain(|entry| entry.actor == actor);
+        Box::pin(async move { Ok(found) })
     }
 }
 
@@ -95,6 +150,9 @@ fn nothing() -> Given {
         queues: Some(vec![]),
         snapshot: None,
         files: vec![],
+        people: vec![],
+        audited: Arc::default(),
+        is_audited: true,
     }
 }
 
@@ -148,7 +206,7 @@ fn season() -> Given {
 }
 
 fn console(source: Given) -> Console {
-    Console::new("sandbox", "/console", PUBLIC, Assets::default(), Box::new(source)).unwrap()
+    Console::new("sandbox", "/console", &key().jwks(), Assets::default(), Box::new(source)).unwrap()
 }
 
 struct Answer {
@@ -204,11 +262,15 @@ async fn a_room_opens_for_its_roles_and_tells_others_whose_it_is() {
             let answer = get_as(role.name(), season(), room.path()).await;
             let expected = matches!(
                 (role.name(), room.name()),
-                ("planner", "Picture" | "Campaigns" | "Waves") | ("analyst", "Picture" | "Campaigns") | ("engineer", _)
+                ("planner", "Picture" | "Campaigns" | "Waves" | "Feeds")
+                    | ("analyst", "Picture" | "Campaigns")
+                    | ("engineer", "Picture" | "Campaigns" | "Waves" | "Feeds" | "System")
+                    | ("records-officer", "Person")
+                    | ("auditor", "Audit")
             );
             assert_eq!(answer.status, if expected { 200 } else { 403 }, "{} {}", role.name(), room.name());
             if !expected {
-                answer.has(&["You may not enter this room", "engineer"]);
+                answer.has(&["You may not enter this room", room.roles()[0].name()]);
             }
             for other in Room::ALL {
                 let link = format!("class=\"nhsuk-header__navigation-link\" href=\"/console{}\"", other.path());
@@ -331,14 +393,17 @@ async fn every_answer_carries_the_security_headers() {
 #[test]
 fn only_a_sandbox_has_a_sign_in() {
     for (stage, starts) in [("sandbox", true), ("production", false), ("integration", false), ("", false)] {
-        let console = Console::new(stage, "/console", PUBLIC, Assets::default(), Box::new(nothing()));
+        let console = Console::new(stage, "/console", &key().jwks(), Assets::default(), Box::new(nothing()));
         assert_eq!(console.is_ok(), starts, "{stage}");
         if let Err(error) = console {
             assert!(error.to_string().contains("no staff sign-in is configured for stage"), "{error}");
         }
     }
     for base in ["console", "//x", "/a b", "/a?b"] {
-        assert!(Console::new("sandbox", base, PUBLIC, Assets::default(), Box::new(nothing())).is_err(), "{base}");
+        assert!(
+            Console::new("sandbox", base, &key().jwks(), Assets::default(), Box::new(nothing())).is_err(),
+            "{base}"
+        );
     }
 }
 
@@ -598,8 +663,10 @@ async fn data_is_as_fresh_as_the_last_merge_that_found_nothing_new() {
 
 #[tokio::test]
 async fn behind_an_apis_stage_links_lead_through_it() {
-    let console = Console::new("sandbox", "/v1/console", PUBLIC, Assets::default(), Box::new(season())).unwrap();
+    let console = Console::new("sandbox", "/v1/console", &key().jwks(), Assets::default(), Box::new(season())).unwrap();
     let answer = get_with(console, "/picture", Some(&token_of("analyst"))).await;
     assert_eq!(answer.status, 200);
     answer.has(&["href=\"/v1/console/campaigns\"", "action=\"/v1/console/sign-out\""]);
 }
+
+mod people;

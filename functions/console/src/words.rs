@@ -86,6 +86,9 @@ pub(crate) fn suppression(reason: &str) -> String {
         "opted_out" => "asked not to be contacted",
         "in_custody" => "in a secure setting; its healthcare service reaches them",
         "no_contact_route" => "no mobile number that may be texted, and no usable address",
+        "already_written" => {
+            "the same message went to another NHS number of theirs before the two were known to be one"
+        }
         "held" => "the wave was paused or stopped before the message left",
         other => return plain(other),
     }

@@ -74,15 +74,20 @@ fn cut(name: &FeedName, rows: u64, records: impl Iterator<Item = StringRecord>) 
 mod tests {
     use super::*;
     use ims_fhir::batch::HEADER;
+    use ims_runtime::auth::Permissions;
     use proptest::prelude::*;
     use std::collections::HashMap;
 
+    fn named(name: &str) -> FeedName {
+        FeedName::parse(name, &Permissions::built_in(false).unwrap()).unwrap()
+    }
+
     fn flu() -> FeedName {
-        FeedName::parse("FLU_Vaccinations_v5_YGM41_20251001T05000000.csv").unwrap()
+        named("FLU_Vaccinations_v5_YGM41_20251001T05000000.csv")
     }
 
     fn cohorts() -> FeedName {
-        FeedName::parse("Cohorts_v1_X26_20251001T05010000.csv").unwrap()
+        named("Cohorts_v1_X26_20251001T05010000.csv")
     }
 
     const COHORTS_HEADER: &str = "NHS_NUMBER,COHORT_LABEL,ACTION,DATE,SOURCE\r\n";

@@ -52,7 +52,7 @@ pub enum IntakeError {
 /// # Errors
 /// Where one could not be taken in; the event should come again.
 pub async fn handle(service: &Service, event: S3Event) -> Result<(), IntakeError> {
-    let permissions = Permissions::built_in()?;
+    let permissions = Permissions::built_in(service.settings.is_sandbox())?;
     for record in &event.records {
         take(service, &permissions, &Arrival::read(record)?).await?;
     }
@@ -81,7 +81,7 @@ fn item(arrival: &Arrival, name: Option<&FeedName>) -> FeedFile {
 
 async fn take(service: &Service, permissions: &Permissions, arrival: &Arrival) -> Result<(), IntakeError> {
     let store = &service.store;
-    let name = FeedName::parse(&arrival.name);
+    let name = FeedName::parse(&arrival.name, permissions);
     let file = item(arrival, name.as_ref().ok());
     let held = claim(service, &file).await?;
     if held.message_id != file.message_id {
@@ -223,7 +223,7 @@ mod tests {
     fn an_item_says_what_the_name_says() {
         let event: S3Event = serde_json::from_str(include_str!("../fixtures/object-created.json")).unwrap();
         let arrival = Arrival::read(&event.records[0]).unwrap();
-        let name = FeedName::parse(&arrival.name).unwrap();
+        let name = FeedName::parse(&arrival.name, &Permissions::built_in(false).unwrap()).unwrap();
         let file = item(&arrival, Some(&name));
         assert_eq!((file.feed.as_str(), file.supplier.as_str()), ("vaccinations", "EMIS"));
         assert_eq!(file.vaccine.as_deref(), Some("FLU"));

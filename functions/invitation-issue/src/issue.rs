@@ -1,8 +1,8 @@
 //! Inviting one person of a wave.
 
-use ims_decision::{Decided, Rules};
+use ims_decision::{Decided, Rules, already_written};
 use ims_domain::campaign::{Step, Wave, WaveState};
-use ims_domain::contact::Channel;
+use ims_domain::contact::{Channel, Reason};
 use ims_domain::invitation::{Decision, Invitation, InvitationState, Message, MessageState};
 use ims_domain::person::Invite;
 use ims_domain::{MessageId, Person, PersonId};
@@ -14,6 +14,11 @@ use crate::IssueError;
 
 /// Attempts at one person.
 pub(crate) const ATTEMPTS: u32 = 8;
+
+/// The audit entry of a decision, or of a run of them.
+pub(crate) fn decision(purpose: String) -> AuditEntry {
+    AuditEntry::new(Timestamp::now(), "invitation-issue", "decide", purpose)
+}
 
 /// What a claim of a wave is decided with.
 pub(crate) struct Desk<'a> {
@@ -57,22 +62,20 @@ impl Desk<'_> {
         let person = self.store.person(id).await?;
         let person =
             person.ok_or_else(|| IssueError::Absent(format!("person whom wave '{}' selected", self.wave.wave)))?;
-        let decided = self.rules.decide(&person, dose, self.today)?;
+        let mut decided = self.rules.decide(&person, dose, self.today)?;
+        if decided.reason.is_none() && already_written(self.store, &person, campaign, dose, Step::Invite).await? {
+            decided = Decided { reason: Some(Reason::AlreadyWritten), channel: None, ..decided };
+        }
         let invitation = self.invitation(&person, dose, cohort, &decided, held.as_ref());
         let held_version = held.as_ref().map_or(0, |held| held.version);
         let mut transaction = self
             .store
             .transaction()
             .check_released(campaign, &self.wave.wave, keys::shard(id))
-            .write_person(&self.noted(&person, dose, decided.channel.is_some()), person.version)?
+            .write_person(&self.noted(&person, dose, decided.channel.is_some()), person.version)
+            .await?
             .write_invitation(&invitation, held_version)?
-            .audit(&AuditEntry {
-                at: Timestamp::now(),
-                actor: "invitation-issue".to_owned(),
-                operation: "decide".to_owned(),
-                purpose: format!("{campaign}/{} dose {dose}", self.wave.wave),
-                person: id,
-            })?;
+            .audit(&decision(format!("{campaign}/{} dose {dose}", self.wave.wave)).about(id))?;
         if let Some((_, due)) = invitation.next_step {
             transaction = transaction.enter_due(&DueEntry { person: id, campaign: campaign.clone(), dose, due })?;
         }

@@ -95,6 +95,10 @@ async fn issue_claim(service: &Service, rules: &RulesCache, job: ClaimJob) -> Re
     let rules = rules.get(&service.store, &job.campaign, wave.definition).await?;
     let people: Vec<(PersonId, u8, String)> = service.objects.read_json(Bucket::Work, &job.object).await?;
     let today = service.clock.today().await?;
+    service
+        .store
+        .audit(&issue::decision(format!("{}/{} claim", job.campaign, job.wave)).counting(people.len()))
+        .await?;
     let desk = issue::Desk { store: &service.store, wave: &wave, rules: &rules, today };
     let queued: Vec<Option<MessageId>> = stream::iter(people)
         .map(|(person, dose, cohort)| desk.invite(person, dose, cohort))
@@ -113,6 +117,7 @@ async fn take_due(
     people: Vec<(PersonId, u8)>,
 ) -> Result<(), IssueError> {
     let today = service.clock.today().await?;
+    service.store.audit(&issue::decision(format!("{campaign} steps due on {day}")).counting(people.len())).await?;
     let desk = steps::Desk { store: &service.store, rules, campaign: &campaign, due: day, today };
     let queued: Vec<Option<MessageId>> = stream::iter(people)
         .map(|(person, dose)| desk.take(person, dose))

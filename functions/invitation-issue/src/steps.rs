@@ -1,6 +1,6 @@
 //! Taking the due step of one invitation: a reminder, or a recall task.
 
-use ims_decision::RulesCache;
+use ims_decision::{RulesCache, already_written};
 use ims_domain::campaign::{Step, WaveState};
 use ims_domain::contact::{Channel, Reason, may_telephone};
 use ims_domain::invitation::{Call, CallState, Decision, Invitation, InvitationState};
@@ -9,7 +9,7 @@ use ims_store::{DueEntry, Store, keys};
 use jiff::civil::Date;
 
 use crate::IssueError;
-use crate::issue::{ATTEMPTS, queued, still_queued, write_queued};
+use crate::issue::{ATTEMPTS, decision, queued, still_queued, write_queued};
 
 /// What due steps are decided with.
 pub(crate) struct Desk<'a> {
@@ -53,7 +53,10 @@ impl Desk<'_> {
         let person = self.store.person(id).await?.ok_or_else(|| IssueError::Absent("invited person".to_owned()))?;
         let decided = rules.decide(&person, dose, self.today)?;
         let no_call = step == Step::Call && !may_telephone(&person);
-        let reason = decided.reason.or(no_call.then_some(Reason::NoContactRoute));
+        let mut reason = decided.reason.or(no_call.then_some(Reason::NoContactRoute));
+        if reason.is_none() && already_written(self.store, &person, self.campaign, dose, step).await? {
+            reason = Some(Reason::AlreadyWritten);
+        }
         let next = if reason.is_none() { rules.plan().next_step(step, held.issued) } else { None };
         let mut taken = Invitation {
             state: if reason.is_some() { InvitationState::Closed } else { InvitationState::Open },
@@ -77,7 +80,8 @@ impl Desk<'_> {
             .transaction()
             .check_released(self.campaign, &held.wave, keys::shard(id))
             .check_person(&person)
-            .leave_due(&entry);
+            .leave_due(&entry)
+            .audit(&decision(format!("{}/{} dose {dose}, {}", self.campaign, held.wave, step.name())).about(id))?;
         if let Some((_, due)) = next {
             transaction = transaction.enter_due(&DueEntry { due, ..entry })?;
         }

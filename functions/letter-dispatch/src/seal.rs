@@ -8,6 +8,7 @@ use ims_domain::contact::Channel;
 use ims_domain::invitation::{Message, MessageState};
 use ims_domain::{BatchId, MessageId, Person};
 use ims_messaging::{Bucket, LetterJob};
+use ims_store::AuditEntry;
 use jiff::Timestamp;
 
 use crate::compose::Wording;
@@ -63,6 +64,8 @@ async fn hold(
         booking_phone: &dispatcher.booking_phone,
         today,
     };
+    let run = AuditEntry::new(Timestamp::now(), ACTOR, "letter", format!("batch {batch} of {}", job.campaign));
+    service.store.audit(&run.counting(job.messages.len())).await?;
     let claims = job
         .messages
         .iter()

@@ -31,13 +31,8 @@ pub struct Held {
 
 impl Held {
     fn audit(&self, operation: &str, purpose: String, at: Timestamp) -> AuditEntry {
-        AuditEntry {
-            at,
-            actor: self.agent.clone(),
-            operation: operation.to_owned(),
-            purpose: format!("{purpose} {}/dose {}", self.campaign, self.dose),
-            person: self.person,
-        }
+        let purpose = format!("{purpose} {}/dose {}", self.campaign, self.dose);
+        AuditEntry::new(at, &self.agent, operation, purpose).about(self.person).in_role("agent")
     }
 
     async fn task(&self, store: &Store) -> Result<Call, RecallError> {
@@ -168,11 +163,11 @@ async fn hold_contact<'a>(
     call: &Call,
 ) -> Result<Transaction<'a>, RecallError> {
     let mut person = person_of(store, call).await?;
-    if person.states.dead.is_some() {
+    if person.death().is_some() {
         return Ok(transaction.check_person(&person));
     }
     let version = person.version;
     person.states.dead = Some(Death { date: None, formal: false });
     person.version += 1;
-    Ok(transaction.write_person(&person, version)?)
+    Ok(transaction.write_person(&person, version).await?)
 }

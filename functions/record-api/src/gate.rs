@@ -4,9 +4,9 @@ use ims_domain::record::{Change, Source};
 use ims_domain::{ImmunisationId, NhsNumber};
 use ims_fhir::operation_outcome::text;
 use ims_fhir::{Immunization, IssueCode, Search};
-use ims_runtime::SettingsError;
 use ims_runtime::auth::{AuthError, Permissions, Verifier, bearer};
 use ims_runtime::settings::required;
+use ims_runtime::{Settings, SettingsError};
 use jiff::{Timestamp, tz::TimeZone};
 use record_ingest::bookings;
 use record_ingest::feed::BOOKINGS;
@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::http::{Answer, Request};
+use crate::routes::{Operation, Place};
 use crate::update::Update;
 
 /// Name of appointments in permissions.
@@ -27,8 +28,8 @@ pub enum GateError {
     /// Configuration.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The issuer's key.
-    #[error("IMS_TOKEN_KEY: {0}")]
+    /// The issuer's keys.
+    #[error("IMS_TOKEN_KEYS: {0}")]
     Key(#[from] AuthError),
     /// The built-in permissions.
     #[error("the built-in permissions cannot be read")]
@@ -97,12 +98,12 @@ pub enum Task {
 }
 
 impl Gate {
-    /// A gate for the issuer in `IMS_TOKEN_KEY`, with the built-in permissions.
+    /// A gate for the issuer whose keys are in `IMS_TOKEN_KEYS`, with the built-in permissions.
     ///
     /// # Errors
-    /// Where the key is missing or is none.
-    pub fn from_env() -> Result<Self, GateError> {
-        Ok(Self::new(Verifier::new(&required("IMS_TOKEN_KEY")?)?, Permissions::built_in()?))
+    /// Where the keys are missing or cannot be used.
+    pub fn from_env(settings: &Settings) -> Result<Self, GateError> {
+        Ok(Self::new(Verifier::new(&required("IMS_TOKEN_KEYS")?)?, Permissions::built_in(settings.is_sandbox())?))
     }
 
     /// A gate with this verifier and these permissions.
@@ -122,37 +123,34 @@ impl Gate {
     /// # Errors
     /// The answer that refuses it.
     pub fn admit(&self, request: &Request, now: Timestamp) -> Result<Task, Answer> {
-        let path = request.path.trim_matches('/');
-        let segments: Vec<&str> = if path.is_empty() { Vec::new() } else { path.split('/').collect() };
-        if is_health(&request.path) {
-            return method(request, "GET").map(|()| Task::Status);
+        let place = Place::of(&request.path);
+        if place.is_open() {
+            return place.route(&request.method).map(|_| Task::Status).ok_or_else(|| not_allowed(&place));
         }
         let supplier = self.supplier(request)?;
         if request.body.as_ref().is_some_and(|body| body.len() > LONGEST_BODY) {
             let text = format!("The body is longer than {LONGEST_BODY} bytes");
             return Err(Answer::refusal_at_the_door(413, "too-long", "PAYLOAD_TOO_LARGE", &text));
         }
-        match (segments.as_slice(), request.method.as_str()) {
-            (["Immunization"], "POST") => self.create(supplier, request, now),
-            (["Immunization"], "GET") if request.parameters.is_empty() && request.path.ends_with('/') => {
-                // A read whose id is empty.
+        if !place.is_known() {
+            let text = "The requested resource was not found.";
+            return Err(Answer::refusal_at_the_door(404, "not-found", "NOT_FOUND", text));
+        }
+        let Some(route) = place.route(&request.method) else { return Err(not_allowed(&place)) };
+        let id = place.id();
+        match route.operation {
+            Operation::Search if is_read_without_id(request) => {
                 Err(Answer::refusal(IssueCode::Invalid, text::INVALID_EVENT_ID))
             }
-            (["Immunization"], "GET") | (["Immunization", "_search"], "POST") => search(supplier, request),
-            (["Immunization"], _) => Err(not_allowed("GET, POST")),
-            (["Immunization", "_search"], _) => Err(not_allowed("POST")),
-            (["Immunization", id], "GET") => Ok(Task::Read { supplier, id: immunisation_id(id)? }),
-            (["Immunization", id], "PUT") => self.update(supplier, id, request, now),
-            (["Immunization", id], "DELETE") => {
+            Operation::Search => search(supplier, request),
+            Operation::Create => self.create(supplier, request, now),
+            Operation::Read => Ok(Task::Read { supplier, id: immunisation_id(id)? }),
+            Operation::Update => self.update(supplier, id, request, now),
+            Operation::Delete => {
                 Ok(Task::Delete { source: source(&supplier, Some(now)), supplier, id: immunisation_id(id)? })
             }
-            (["Immunization", _], _) => Err(not_allowed("GET, PUT, DELETE")),
-            (["Booking"], "POST") => self.book(supplier, request, now),
-            (["Booking"], _) => Err(not_allowed("POST")),
-            _ => {
-                let text = "The requested resource was not found.";
-                Err(Answer::refusal_at_the_door(404, "not-found", "NOT_FOUND", text))
-            }
+            Operation::Book => self.book(supplier, request, now),
+            Operation::Status => Ok(Task::Status),
         }
     }
 
@@ -162,7 +160,12 @@ impl Gate {
             let text = "The sender has not provided a token or it has expired or is otherwise invalid.";
             Answer::refusal_at_the_door(401, "expired", "SEND_UNAUTHORIZED", text).with("WWW-Authenticate", "Bearer")
         })?;
-        claims.supplier.ok_or_else(|| Answer::refusal(IssueCode::Forbidden, text::UNAUTHORIZED))
+        let supplier = claims.supplier.ok_or_else(|| Answer::refusal(IssueCode::Forbidden, text::UNAUTHORIZED))?;
+        // An application is registered for an organisation, which must be one of the supplier's.
+        if claims.ods.is_some_and(|ods| self.permissions.supplier_of(&ods) != Some(&supplier)) {
+            return Err(Answer::refusal(IssueCode::Forbidden, text::UNAUTHORIZED));
+        }
+        Ok(supplier)
     }
 
     fn create(&self, supplier: String, request: &Request, now: Timestamp) -> Result<Task, Answer> {
@@ -210,9 +213,9 @@ impl Gate {
     }
 }
 
-/// Whether a path asks for the function's health: the national service has two, one of the API and one of what is behind.
-pub(crate) fn is_health(path: &str) -> bool {
-    matches!(path.trim_matches('/'), "_status" | "_ping")
+/// Whether a request is for a record whose id was left empty, rather than a search.
+fn is_read_without_id(request: &Request) -> bool {
+    request.method == "GET" && request.parameters.is_empty() && request.path.ends_with('/')
 }
 
 /// The source of what comes through the API. Immunisations are ordered by the business time of the request among what
@@ -226,13 +229,9 @@ pub(crate) fn forbidden() -> Answer {
     Answer::refusal(IssueCode::Forbidden, text::UNAUTHORIZED_VACCINE_TYPE)
 }
 
-fn method(request: &Request, allowed: &'static str) -> Result<(), Answer> {
-    if request.method == allowed { Ok(()) } else { Err(not_allowed(allowed)) }
-}
-
-fn not_allowed(allowed: &'static str) -> Answer {
-    let text = format!("The method is not allowed here; allowed: {allowed}");
-    Answer::refusal_at_the_door(405, "not-supported", "METHOD_NOT_ALLOWED", &text).with("Allow", allowed)
+fn not_allowed(place: &Place<'_>) -> Answer {
+    let text = format!("The method is not allowed here; allowed: {}", place.methods());
+    Answer::refusal_at_the_door(405, "not-supported", "METHOD_NOT_ALLOWED", &text).with("Allow", place.methods())
 }
 
 fn json(request: &Request) -> Result<Value, Answer> {

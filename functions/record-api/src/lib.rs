@@ -10,23 +10,27 @@ mod delete;
 mod gate;
 mod http;
 mod read;
+mod routes;
 mod search;
 mod update;
 
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
-use ims_domain::ImmunisationId;
 use ims_domain::record::{Immunisation, Outcome};
+use ims_domain::{ImmunisationId, PersonId};
 use ims_fhir::operation_outcome::text;
 use ims_fhir::{Immunization, IssueCode, StoredError};
 use ims_runtime::Service;
 use ims_runtime::clock::ClockError;
-use ims_store::{Actor, Revision, Store, StoreError};
+use ims_store::{Actor, AuditResult, Revision, Store, StoreError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use routes::Place;
+
 pub use gate::{Gate, GateError, Task};
 pub use http::{Answer, Request};
+pub use routes::{Access, Operation, ROUTES, Route};
 pub use update::Update;
 
 /// Why a request could not be answered; the caller is told no more than that.
@@ -52,11 +56,19 @@ pub enum ApiError {
     Outcome(Outcome),
 }
 
+/// Seconds after which a caller may try again what the tables were too busy for.
+const RETRY_AFTER: &str = "2";
+
 /// Answers a request.
 pub async fn handle(service: &Service, gate: &Gate, event: ApiGatewayProxyRequest) -> ApiGatewayProxyResponse {
     let request = Request::read(event);
     let answer = match at_its_time(service, gate, &request).await {
         Ok(answer) => answer,
+        Err(ApiError::Store(error)) if error.is_throttled() => {
+            tracing::warn!(request.id = request.id(), error = %error, "the tables are busy");
+            let text = "The service is busy; try again later.";
+            Answer::refusal_at_the_door(429, "throttled", "TOO_MANY_REQUESTS", text).with("Retry-After", RETRY_AFTER)
+        }
         Err(error) => {
             let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
             tracing::error!(request.id = request.id(), error = %error, cause, "request failed");
@@ -68,7 +80,7 @@ pub async fn handle(service: &Service, gate: &Gate, event: ApiGatewayProxyReques
 }
 
 async fn at_its_time(service: &Service, gate: &Gate, request: &Request) -> Result<Answer, ApiError> {
-    let now = if gate::is_health(&request.path) { Timestamp::now() } else { service.clock.now().await? };
+    let now = if Place::of(&request.path).is_open() { Timestamp::now() } else { service.clock.now().await? };
     answer(&service.store, gate, request, now).await
 }
 
@@ -127,9 +139,29 @@ async fn revise(
     let number = written.and_then(Immunization::nhs_number);
     match store.revise(id, number, actor, decide).await? {
         Ok(written) => Ok(Ok(written)),
-        Err(Refused::Because(answer)) => Ok(Err(answer)),
+        Err(Refused::Because(answer)) => {
+            let result = if answer.status == 404 { AuditResult::NotFound } else { AuditResult::Refused };
+            attempted(store, actor, store.person_by_immunisation(id).await?, result).await?;
+            Ok(Err(answer))
+        }
         Err(Refused::Unreadable(source)) => Err(ApiError::Stored { id, source }),
     }
+}
+
+/// Notes an attempt that came to nothing, under the person whom it was about where that is known.
+async fn attempted(
+    store: &Store,
+    actor: &Actor,
+    person: Option<PersonId>,
+    result: AuditResult,
+) -> Result<(), StoreError> {
+    let entry = actor.entry().with_result(result);
+    store
+        .audit(&match person {
+            Some(person) => entry.about(person),
+            None => entry,
+        })
+        .await
 }
 
 /// There is no such record, or it was deleted.

@@ -3,19 +3,25 @@
 use ims_domain::{ImmunisationId, PersonId};
 use ims_fhir::Immunization;
 use ims_fhir::redaction::withhold_whereabouts;
-use ims_store::{Actor, Store};
+use ims_store::{Actor, AuditResult, Store};
 
 use crate::gate::{Gate, forbidden};
 use crate::http::Answer;
-use crate::{ApiError, missing};
+use crate::{ApiError, attempted, missing};
 
 /// Discloses an immunisation, once that is written down.
 pub(crate) async fn read(store: &Store, gate: &Gate, id: ImmunisationId, actor: &Actor) -> Result<Answer, ApiError> {
-    let Some(person) = store.person_by_immunisation(id).await? else { return Ok(missing(id)) };
-    let Some(held) = store.immunisation(person, id).await?.filter(|held| !held.deleted) else {
+    let person = store.person_by_immunisation(id).await?;
+    let held = match person {
+        Some(person) => store.immunisation(person, id).await?.filter(|held| !held.deleted),
+        None => None,
+    };
+    let Some((person, held)) = person.zip(held) else {
+        attempted(store, actor, person, AuditResult::NotFound).await?;
         return Ok(missing(id));
     };
     if !gate.allows(&actor.name, held.vaccine.code(), 'R') {
+        attempted(store, actor, Some(person), AuditResult::Refused).await?;
         return Ok(forbidden());
     }
     let immunization = Immunization::from_stored(&held.body).map_err(|source| ApiError::Stored { id, source })?;
@@ -28,7 +34,7 @@ pub(crate) async fn read(store: &Store, gate: &Gate, id: ImmunisationId, actor: 
     Ok(Answer::json(200, resource).with("E-Tag", held.shown_version().to_string()))
 }
 
-/// Whether a person's whereabouts are withheld. Somebody of whom nothing is known is disclosed as if restricted.
+/// Whether a person's whereabouts are withheld, under whichever number that was said. Somebody of whom nothing is known is disclosed as if restricted.
 pub(crate) async fn is_restricted(store: &Store, person: PersonId) -> Result<bool, ApiError> {
-    Ok(store.person(person).await?.is_none_or(|person| person.states.restricted))
+    Ok(store.survivor(person).await?.is_none_or(|person| person.is_restricted()))
 }

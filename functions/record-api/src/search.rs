@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 
 use ims_domain::record::Immunisation;
-use ims_domain::{PersonId, VaccineType};
+use ims_domain::{NhsNumber, Person, PersonId, VaccineType};
 use ims_fhir::operation_outcome::text;
 use ims_fhir::{IdentifierSearch, Immunization, IssueCode, Match, PatientSearch, Search};
-use ims_store::{Actor, Store};
+use ims_store::{Actor, AuditResult, Store};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::ApiError;
 use crate::gate::{Gate, forbidden};
 use crate::http::Answer;
 use crate::read::is_restricted;
+use crate::{ApiError, attempted};
 
 /// Longest answer, in bytes; Lambda returns 6 MB.
 const LONGEST_ANSWER: usize = 5 << 20;
@@ -39,19 +39,30 @@ async fn by_patient(
     base: &str,
     actor: Actor,
 ) -> Result<Answer, ApiError> {
-    let Some(permitted) = permitted(gate, &actor.name, search) else { return Ok(forbidden()) };
+    let Some(permitted) = permitted(gate, &actor.name, search) else {
+        attempted(store, &actor, store.person_by_nhs_number(search.number).await?, AuditResult::Refused).await?;
+        return Ok(forbidden());
+    };
     let mut found = Vec::new();
-    let mut about = None;
+    let mut about = Vec::new();
     if !permitted.is_empty()
         && let Some(person) = store.person_by_nhs_number(search.number).await?
     {
-        let restricted = is_restricted(store, person).await?;
-        found = covered(search, &permitted, store.immunisations(person).await?, restricted)?;
-        about = Some(person);
+        // Under any of a person's numbers all that is recorded under one of them is found.
+        let survivor = store.survivor(person).await?;
+        let all = survivor.as_ref().map(Person::numbers).unwrap_or_default();
+        let numbers: Vec<NhsNumber> = all.values().copied().flatten().chain([search.number]).collect();
+        let mut held = Vec::new();
+        for person in all.keys() {
+            held.extend(store.immunisations(*person).await?);
+        }
+        let restricted = survivor.is_none_or(|survivor| survivor.is_restricted());
+        found = covered(search, &numbers, &permitted, held, restricted)?;
+        about.extend(all.into_keys());
     }
     let answer = search.bundle(base, &permitted, &found, Uuid::new_v4);
     let purpose = format!("{} {}", actor.purpose, search.purpose(&permitted));
-    disclose(store, answer, about, Actor { purpose, ..actor }).await
+    disclose(store, answer, &about, found.len(), Actor { purpose, ..actor }).await
 }
 
 /// The vaccine types of a search that the supplier may see; `None` where it asks for some and may see none of them.
@@ -64,6 +75,7 @@ pub(crate) fn permitted(gate: &Gate, supplier: &str, search: &PatientSearch) -> 
 /// Of a person's records, those that the search asks for and the supplier may see, in the order of their days.
 pub(crate) fn covered(
     search: &PatientSearch,
+    numbers: &[NhsNumber],
     permitted: &BTreeSet<VaccineType>,
     mut held: Vec<Immunisation>,
     restricted: bool,
@@ -73,7 +85,7 @@ pub(crate) fn covered(
     let mut found = Vec::with_capacity(held.len());
     for held in &held {
         let one = matched(held, restricted)?;
-        if search.covers(&one.immunization) {
+        if search.covers(numbers, &one.immunization) {
             found.push(one);
         }
     }
@@ -100,25 +112,37 @@ async fn by_identifier(
         None => None,
     };
     let Some((person, held)) = person.zip(held) else {
+        attempted(store, &actor, person, AuditResult::NotFound).await?;
         return Ok(Answer::json(200, search.bundle(base, None, Uuid::new_v4)));
     };
     if !gate.allows(&actor.name, held.vaccine.code(), 'S') {
+        attempted(store, &actor, Some(person), AuditResult::Refused).await?;
         return Ok(forbidden());
     }
     let found = matched(&held, is_restricted(store, person).await?)?;
     let answer = search.bundle(base, Some(&found), Uuid::new_v4);
     let purpose = format!("{} identifier", actor.purpose);
-    disclose(store, answer, Some(person), Actor { purpose, ..actor }).await
+    disclose(store, answer, &[person], 1, Actor { purpose, ..actor }).await
 }
 
-/// The answer, once the person's audit trail says that it was given. That nothing was found of somebody who is known is
-/// a disclosure too.
-async fn disclose(store: &Store, answer: Value, about: Option<PersonId>, actor: Actor) -> Result<Answer, ApiError> {
+/// The answer, once the audit trail says that it was given. That nothing was found of somebody who is known is a
+/// disclosure too; where nobody is known by the number, the actor's trail says so.
+async fn disclose(
+    store: &Store,
+    answer: Value,
+    about: &[PersonId],
+    found: usize,
+    actor: Actor,
+) -> Result<Answer, ApiError> {
     if answer.to_string().len() > LONGEST_ANSWER {
+        attempted(store, &actor, about.first().copied(), AuditResult::Refused).await?;
         return Ok(Answer::refusal(IssueCode::Invalid, text::TOO_MANY_RESULTS));
     }
-    if let Some(person) = about {
-        store.audit(&actor.on(person)).await?;
+    if about.is_empty() {
+        attempted(store, &actor, None, AuditResult::NotFound).await?;
+    }
+    for person in about {
+        store.audit(&actor.on(*person).counting(found)).await?;
     }
     Ok(Answer::json(200, answer))
 }

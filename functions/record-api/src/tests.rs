@@ -1,4 +1,4 @@
-use ims_runtime::auth::{AUDIENCE, Claims, ISSUER, Permissions, Verifier, sign};
+use ims_runtime::auth::{Claims, Permissions, SigningKey, Verifier};
 
 use ims_domain::record::Change;
 use ims_fhir::redaction::withhold_whereabouts;
@@ -7,35 +7,38 @@ use serde_json::Value;
 use super::*;
 use crate::create::created;
 
+mod access;
 mod changes;
 mod dynamodb;
+mod faults;
+mod merged;
 mod searches;
 mod stored;
 
 // An Ed25519 key pair made for tests (RFC 8032, test 1): it protects nothing.
-const PUBLIC: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 const PRIVATE_DER: [u8; 48] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20, 0x9d, 0x61, 0xb1,
     0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c, 0xc4, 0x44, 0x49, 0xc5, 0x69, 0x7b, 0x32,
     0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60,
 ];
 
+fn key() -> SigningKey {
+    SigningKey::read(&PRIVATE_DER).unwrap()
+}
+
 fn gate() -> Gate {
-    let permissions = r#"{"EMIS": ["FLU.CRUDS"], "PINNACLE": ["FLU.R", "COVID.CRUDS"], "NBS": ["BOOKINGS.C"]}"#;
-    Gate::new(Verifier::new(PUBLIC).unwrap(), serde_json::from_str::<Permissions>(permissions).unwrap())
+    let permissions = r#"[{"supplier": "EMIS", "permissions": ["FLU.CRUDS"], "ods_codes": ["YGM41"]},
+        {"supplier": "PINNACLE", "permissions": ["FLU.R", "COVID.CRUDS"], "ods_codes": ["8J1100001"]},
+        {"supplier": "NBS", "permissions": ["BOOKINGS.C"]}]"#;
+    Gate::new(Verifier::new(&key().jwks()).unwrap(), serde_json::from_str::<Permissions>(permissions).unwrap())
+}
+
+fn claims() -> Claims {
+    Claims::new("test", 1_700_000_000, 2_300_000_000)
 }
 
 fn token(supplier: Option<&str>) -> String {
-    let claims = Claims {
-        iss: ISSUER.into(),
-        aud: AUDIENCE.into(),
-        sub: "test".into(),
-        exp: 4_000_000_000,
-        iat: 1_700_000_000,
-        supplier: supplier.map(str::to_owned),
-        role: None,
-    };
-    sign(&claims, &PRIVATE_DER).unwrap()
+    key().sign(&Claims { supplier: supplier.map(str::to_owned), ..claims() }).unwrap()
 }
 
 fn request(method: &str, path: &str, supplier: &str, body: &str) -> Request {
@@ -107,6 +110,20 @@ fn who_has_no_valid_token_is_turned_away_everywhere_but_at_the_status() {
     let mut staff = request("GET", "/Immunization/1", "EMIS", "");
     staff.headers = vec![("Authorization".into(), format!("Bearer {}", token(None)))];
     assert_eq!(code(&admit(&staff).unwrap_err()), (403, "FORBIDDEN"));
+}
+
+#[test]
+fn an_application_speaks_for_an_organisation_of_its_supplier_only() {
+    let admitted = |supplier: &str, ods: &str| {
+        let mut sent = request("GET", &format!("/Immunization/{}", ImmunisationId::of("s", "v")), supplier, "");
+        let claims = Claims { supplier: Some(supplier.to_owned()), ods: Some(ods.to_owned()), ..claims() };
+        sent.headers = vec![("Authorization".into(), format!("Bearer {}", key().sign(&claims).unwrap()))];
+        admit(&sent).map_err(|refused| code(&refused).0)
+    };
+    assert!(admitted("EMIS", "YGM41").is_ok() && admitted("EMIS", "ygm41").is_ok());
+    for (supplier, ods) in [("EMIS", "8J1100001"), ("EMIS", "A81001"), ("EMIS", ""), ("NBS", "YGM41")] {
+        assert_eq!(admitted(supplier, ods), Err(403), "{supplier} {ods}");
+    }
 }
 
 #[test]

@@ -4,10 +4,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use ims_fhir::ack::{self, FileReport};
 use ims_messaging::Bucket;
 use ims_runtime::Service;
-use ims_store::{FeedFile, FeedFileState, StoreError, Table, keys};
+use ims_store::{FeedFile, FeedFileState, RowFailure, StoreError, Table, keys};
 
-use crate::IngestError;
 use crate::chunk::{ChunkResult, result_key};
+use crate::{IngestError, early};
 
 /// Answers read at the same time.
 const CONCURRENCY: usize = 16;
@@ -31,7 +31,8 @@ pub(crate) async fn if_complete(service: &Service, file: FeedFile) -> Result<(),
         .buffered(CONCURRENCY)
         .try_collect()
         .await?;
-    let made = Acknowledgement::of(&file, &results);
+    let refused = early::settle(service, &file, &results).await?;
+    let made = Acknowledgement::of(&file, &results, &refused);
     let put =
         async |key: String, text: String, kind| service.objects.put(Bucket::Acks, &key, text.into_bytes(), kind).await;
     put(ack::bus_ack_csv_key(&file.name, file.received), made.csv, "text/csv").await?;
@@ -55,10 +56,13 @@ struct Acknowledgement {
 }
 
 impl Acknowledgement {
-    fn of(file: &FeedFile, results: &[ChunkResult]) -> Self {
+    /// Made from what the chunks' answers say, and which of the rows that waited are refused.
+    fn of(file: &FeedFile, results: &[ChunkResult], refused: &[RowFailure]) -> Self {
+        let waited: u64 = results.iter().map(|result| result.early.len() as u64).sum();
         let failures: Vec<ack::RowFailure> = results
             .iter()
             .flat_map(|result| &result.failures)
+            .chain(refused)
             .map(|failure| ack::RowFailure {
                 row: failure.row,
                 local_id: failure.local_id.clone(),
@@ -79,7 +83,7 @@ impl Acknowledgement {
             json: ack::bus_ack_json(&report, &failures),
             file: FeedFile {
                 state: FeedFileState::Processed,
-                accepted: results.iter().map(|result| result.accepted).sum(),
+                accepted: results.iter().map(|result| result.accepted).sum::<u64>() + waited - refused.len() as u64,
                 rejected: failures.len() as u64,
                 ..file.clone()
             },
@@ -90,7 +94,6 @@ impl Acknowledgement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ims_store::RowFailure;
 
     fn file() -> FeedFile {
         FeedFile {
@@ -118,13 +121,14 @@ mod tests {
             ended: start.parse().unwrap(),
             accepted,
             failures: rows.iter().map(failure).collect(),
+            early: Vec::new(),
         }
     }
 
     #[test]
     fn counts_add_up_and_failures_are_in_the_order_of_the_file() {
         let results = [result("2025-10-01T05:00:03Z", 1, &[2, 5]), result("2025-10-01T05:00:02Z", 1, &[1])];
-        let made = Acknowledgement::of(&file(), &results);
+        let made = Acknowledgement::of(&file(), &results, &[]);
         assert_eq!((made.file.state, made.file.accepted, made.file.rejected), (FeedFileState::Processed, 2, 3));
         let rows: Vec<&str> = made.csv.lines().skip(1).map(|line| line.split('|').next().unwrap()).collect();
         assert_eq!(rows, ["m^1", "m^2", "m^5"]);
@@ -132,12 +136,23 @@ mod tests {
         assert_eq!(json["summary"]["totalRecords"], 5);
         assert_eq!(json["summary"]["failed"], 3);
         // The other maker has the answers in the same places and makes the same bytes.
-        assert_eq!(made.csv, Acknowledgement::of(&file(), &results).csv);
+        assert_eq!(made.csv, Acknowledgement::of(&file(), &results, &[]).csv);
+    }
+
+    #[test]
+    fn rows_that_waited_are_accepted_or_refused_in_the_end() {
+        let mut waiting = result("2025-10-01T05:00:03Z", 2, &[5]);
+        waiting.early = vec![2, 4];
+        let refused = RowFailure { row: 2, local_id: "u2^s".into(), diagnostics: "not there".into() };
+        let made = Acknowledgement::of(&file(), &[waiting], &[refused]);
+        assert_eq!((made.file.accepted, made.file.rejected), (3, 2));
+        let rows: Vec<&str> = made.csv.lines().skip(1).map(|line| line.split('|').next().unwrap()).collect();
+        assert_eq!(rows, ["m^2", "m^5"]);
     }
 
     #[test]
     fn a_faultless_file_has_a_header_only() {
-        let made = Acknowledgement::of(&file(), &[result("2025-10-01T05:00:03Z", 5, &[])]);
+        let made = Acknowledgement::of(&file(), &[result("2025-10-01T05:00:03Z", 5, &[])], &[]);
         assert_eq!(made.csv.lines().count(), 1);
         let json: serde_json::Value = serde_json::from_str(&made.json).unwrap();
         assert_eq!(json["failures"], serde_json::json!([]));

@@ -23,6 +23,9 @@ pub struct ChunkResult {
     pub accepted: u64,
     /// Rows refused, in their order.
     pub failures: Vec<ims_store::RowFailure>,
+    /// Rows that wait for what they need until all others of the file are answered.
+    #[serde(default)]
+    pub early: Vec<u64>,
 }
 
 /// Key of a chunk.
@@ -35,4 +38,10 @@ pub fn chunk_key(file: &str, chunk: u32) -> String {
 #[must_use]
 pub fn result_key(file: &str, chunk: u32) -> String {
     format!("chunks/{file}/{chunk:06}.failures.json")
+}
+
+/// Key of the rows that waited in vain.
+#[must_use]
+pub fn early_key(file: &str) -> String {
+    format!("chunks/{file}/early.failures.json")
 }

@@ -126,12 +126,12 @@ impl FeedName {
     /// Reads a name without folders, in any case.
     ///
     /// # Errors
-    /// If it is no feed's.
-    pub fn parse(name: &str) -> Result<Self, FeedNameError> {
+    /// If it is no feed's, or the ODS code of a vaccination file stands for no supplier.
+    pub fn parse(name: &str, permissions: &Permissions) -> Result<Self, FeedNameError> {
         if let Ok(file) = FileName::parse(name) {
             return Ok(Self {
                 feed: Feed::Vaccinations,
-                sender: file.supplier.name.to_owned(),
+                sender: permissions.supplier_of(&file.ods).ok_or(FeedNameError)?.to_owned(),
                 vaccine: Some(file.vaccine),
                 order: Offset::UTC.to_datetime(file.created).strftime("%Y%m%dT%H%M%S").to_string(),
             });
@@ -177,6 +177,13 @@ pub(crate) fn moment(text: &str) -> Option<jiff::civil::DateTime> {
 mod tests {
     use super::*;
 
+    fn permissions() -> Permissions {
+        let text = r#"[{"supplier": "EMIS", "permissions": ["FLU.CRUDS"], "ods_codes": ["YGM41"]},
+            {"supplier": "TPP", "permissions": ["FLU.RS"], "ods_codes": ["YGA"]},
+            {"supplier": "X26", "permissions": ["DEMOGRAPHICS.C"]}]"#;
+        serde_json::from_str(text).unwrap()
+    }
+
     #[test]
     fn names_say_feed_sender_and_order() {
         for (name, feed, sender, vaccine, order) in [
@@ -191,7 +198,7 @@ mod tests {
                 "20250730T110000",
             ),
         ] {
-            let read = FeedName::parse(name).unwrap();
+            let read = FeedName::parse(name, &permissions()).unwrap();
             assert_eq!((read.feed, read.sender.as_str(), read.order.as_str()), (feed, sender, order), "{name}");
             assert_eq!(read.vaccine.map(VaccineType::code), vaccine, "{name}");
         }
@@ -204,17 +211,17 @@ mod tests {
             "Vaccinations_v1_X26_20251001T05000000.csv",
             "a/Cohorts_v1_X26_20251001T05000000.csv",
             "HPV_Vaccinations_v5_YGM41.csv",
+            "FLU_Vaccinations_v5_ABC12_20250730T12000001.csv",
             "é.csv",
             "",
         ] {
-            assert_eq!(FeedName::parse(name), Err(FeedNameError), "{name}");
+            assert_eq!(FeedName::parse(name, &permissions()), Err(FeedNameError), "{name}");
         }
     }
 
     #[test]
     fn a_sender_needs_permission_for_the_feed_or_the_vaccine() {
-        let permissions: Permissions =
-            serde_json::from_str(r#"{"EMIS": ["FLU.CRUDS"], "TPP": ["FLU.RS"], "X26": ["DEMOGRAPHICS.C"]}"#).unwrap();
+        let permissions = permissions();
         for (name, permitted) in [
             ("FLU_Vaccinations_v5_YGM41_20250730T12000001.csv", true),
             ("COVID_Vaccinations_v5_YGM41_20250730T12000001.csv", false),
@@ -223,7 +230,7 @@ mod tests {
             ("Cohorts_v1_X26_20251001T05000000.csv", false),
             ("Demographics_v1_Y99_20251001T05000000.csv", false),
         ] {
-            assert_eq!(FeedName::parse(name).unwrap().is_permitted(&permissions), permitted, "{name}");
+            assert_eq!(FeedName::parse(name, &permissions).unwrap().is_permitted(&permissions), permitted, "{name}");
         }
     }
 }

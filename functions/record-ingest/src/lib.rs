@@ -1,13 +1,15 @@
 //! Applies chunks of feed files to people's records, and acknowledges a file once all its rows are answered.
 //!
 //! A chunk may be delivered again at any point: its rows answer as they did at first, its answer is kept from the first
-//! time, and the acknowledgement is made from the kept answers alone, so that every maker makes the same one.
+//! time, and the acknowledgement is made from the kept answers alone, so that every maker makes the same one. A row that
+//! came before what it needs waits until the file's other rows are answered.
 
 mod acknowledge;
 pub mod bookings;
 pub mod chunk;
 pub mod cohorts;
 pub mod demographics;
+mod early;
 pub mod feed;
 pub mod fields;
 pub mod groups;
@@ -15,11 +17,14 @@ pub mod rows;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures::{StreamExt, TryStreamExt, stream};
+use ims_domain::record::Outcome;
 use ims_messaging::{Bucket, ChunkJob, ObjectError, handle_each};
 use ims_runtime::Service;
 use ims_runtime::auth::Permissions;
 use ims_runtime::clock::ClockError;
-use ims_store::{Actor, ChunkState, FeedFile, FeedFileState, Holders, RowFailure, Store, StoreError, Table, keys};
+use ims_store::{
+    Actor, AuditEntry, ChunkState, FeedFile, FeedFileState, Holders, RowFailure, Store, StoreError, Table, keys,
+};
 use jiff::Timestamp;
 use thiserror::Error;
 
@@ -84,13 +89,18 @@ async fn ingest(service: &Service, job: ChunkJob) -> Result<(), IngestError> {
     acknowledge::if_complete(service, file).await
 }
 
+/// What the rows of a file are judged by.
+async fn context(service: &Service, file: &FeedFile, order: &str) -> Result<Context, IngestError> {
+    let permissions = Permissions::built_in(service.settings.is_sandbox())?;
+    let today = service.clock.today().await?;
+    let context = Context::of(file, order, today, &permissions);
+    context.ok_or_else(|| IngestError::UnknownFile(file.name.clone()))
+}
+
 /// Applies a chunk's rows and keeps the answer; where one is kept already, that one holds.
 async fn answer(service: &Service, file: &FeedFile, job: &ChunkJob) -> Result<ChunkResult, IngestError> {
     let chunk: Chunk = service.objects.read_json(Bucket::Work, &job.object).await?;
-    let permissions = Permissions::built_in()?;
-    let today = service.clock.today().await?;
-    let context = Context::of(file, &chunk.order, today, &permissions)
-        .ok_or_else(|| IngestError::UnknownFile(file.name.clone()))?;
+    let context = context(service, file, &chunk.order).await?;
     let started = Timestamp::now();
     let total = chunk.rows.len() as u64;
     let (mut prepared, mut failures) = (Vec::with_capacity(chunk.rows.len()), Vec::new());
@@ -101,19 +111,14 @@ async fn answer(service: &Service, file: &FeedFile, job: &ChunkJob) -> Result<Ch
         }
     }
     let store_failed = |source| IngestError::Store { file: file.name.clone(), chunk: job.chunk, source };
-    let numbers = prepared.iter().filter_map(|row| row.number);
-    let holders = service.store.holders(numbers, prepared.iter().filter_map(Prepared::immunisation));
-    let holders = &holders.await.map_err(store_failed)?;
-    let refused: Vec<Vec<RowFailure>> = stream::iter(groups::group(prepared))
-        .map(|group| apply_group(&service.store, holders, &context, group, started))
-        .buffer_unordered(CONCURRENCY)
-        .try_collect()
-        .await
-        .map_err(store_failed)?;
-    failures.extend(refused.into_iter().flatten());
+    // Each person's entry names its rows; this one says of the supplier that the chunk was taken up.
+    let run = AuditEntry::new(started, &context.supplier, "feed", format!("{} chunk {}", file.name, job.chunk));
+    service.store.audit(&run.counting(chunk.rows.len())).await.map_err(store_failed)?;
+    let applied = apply(&service.store, &context, prepared, started, true).await.map_err(store_failed)?;
+    failures.extend(applied.failures);
     failures.sort_by_key(|failure| failure.row);
-    let accepted = total - failures.len() as u64;
-    let result = ChunkResult { started, ended: Timestamp::now(), accepted, failures };
+    let accepted = total - (failures.len() + applied.early.len()) as u64;
+    let result = ChunkResult { started, ended: Timestamp::now(), accepted, failures, early: applied.early };
     let key = result_key(&file.name, job.chunk);
     let bytes = serde_json::to_vec(&result)?;
     if service.objects.create(Bucket::Work, &key, bytes, "application/json").await? {
@@ -122,15 +127,49 @@ async fn answer(service: &Service, file: &FeedFile, job: &ChunkJob) -> Result<Ch
     Ok(service.objects.read_json(Bucket::Work, &key).await?)
 }
 
-/// Applies the rows of a group in their order; gives back the refused ones.
+/// What became of rows that were not accepted.
+#[derive(Debug, Default)]
+struct Applied {
+    failures: Vec<RowFailure>,
+    early: Vec<u64>,
+}
+
+/// Applies rows, those that concern each other in their order. Where `may_wait`, rows that lack what they need wait;
+/// otherwise they are refused.
+async fn apply(
+    store: &Store,
+    context: &Context,
+    prepared: Vec<Prepared>,
+    started: Timestamp,
+    may_wait: bool,
+) -> Result<Applied, StoreError> {
+    let numbers = prepared.iter().filter_map(|row| row.number);
+    let holders = &store.holders(numbers, prepared.iter().filter_map(Prepared::immunisation)).await?;
+    let (prepared, mut early) = if may_wait { early::part(prepared, holders) } else { (prepared, Vec::new()) };
+    let groups: Vec<Applied> = stream::iter(groups::group(prepared))
+        .map(|group| apply_group(store, holders, context, group, started, may_wait))
+        .buffer_unordered(CONCURRENCY)
+        .try_collect()
+        .await?;
+    let mut failures = Vec::new();
+    for group in groups {
+        failures.extend(group.failures);
+        early.extend(group.early);
+    }
+    early.sort_unstable();
+    Ok(Applied { failures, early })
+}
+
+/// Applies the rows of a group in their order; gives back those that were not accepted.
 async fn apply_group(
     store: &Store,
     holders: &Holders,
     context: &Context,
     group: Vec<Prepared>,
     at: Timestamp,
-) -> Result<Vec<RowFailure>, StoreError> {
-    let mut failures = Vec::new();
+    may_wait: bool,
+) -> Result<Applied, StoreError> {
+    let mut applied = Applied::default();
     for run in groups::runs(&group) {
         let rows: Vec<String> = run.iter().map(|row| row.row.to_string()).collect();
         let actor = Actor {
@@ -142,18 +181,24 @@ async fn apply_group(
         let changes: Vec<_> = run.iter().map(|row| row.change.clone()).collect();
         match store.apply_known(holders, run[0].number, &changes, &actor).await {
             Ok(outcomes) => {
-                failures.extend(run.iter().zip(outcomes).filter_map(|(row, outcome)| row.refusal(outcome)));
+                for (row, outcome) in run.iter().zip(outcomes) {
+                    if may_wait && outcome == Outcome::NotFound {
+                        applied.early.push(row.row);
+                    } else {
+                        applied.failures.extend(row.refusal(outcome));
+                    }
+                }
             }
             // One unreadable record must not hold up the file: coming again would not mend it.
             Err(error @ (StoreError::Item { .. } | StoreError::TooLarge(_))) => {
                 tracing::error!(file = %context.file, rows = %rows.join(","), error = %error, "rows cannot be applied");
                 let diagnostics = "Server error: the record that is held cannot be changed";
-                failures.extend(run.iter().map(|row| row.refused(diagnostics.to_owned())));
+                applied.failures.extend(run.iter().map(|row| row.refused(diagnostics.to_owned())));
             }
             Err(error) => return Err(error),
         }
     }
-    Ok(failures)
+    Ok(applied)
 }
 
 #[cfg(test)]

@@ -17,10 +17,14 @@ use ims_messaging::{MessagingError, ObjectError, Queue, SmsJob, handle_each};
 use ims_runtime::clock::ClockError;
 use ims_runtime::{Service, Trigger, UnknownEvent};
 use ims_snapshot::SnapshotError;
-use ims_store::StoreError;
+use ims_store::{AuditEntry, StoreError};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use thiserror::Error;
+
+/// Who claims, in the audit trail.
+pub(crate) const ACTOR: &str = "sms-dispatch";
 
 /// Texts sent at the same time by one process.
 const CONCURRENCY: usize = 8;
@@ -91,6 +95,8 @@ pub async fn handle(service: &Service, dispatcher: &Dispatcher, event: Value) ->
 /// not use up the message's receives.
 async fn dispatch(service: &Service, dispatcher: &Dispatcher, job: SmsJob) -> Result<(), DispatchError> {
     let today = service.clock.today().await?;
+    let run = AuditEntry::new(Timestamp::now(), ACTOR, "sms", "a job of texts".to_owned());
+    service.store.audit(&run.counting(job.messages.len())).await?;
     let later: Vec<Option<(MessageId, u32)>> = stream::iter(job.messages)
         .map(|id| async move {
             let outcome = send::send(&service.store, dispatcher, id, today).await?;

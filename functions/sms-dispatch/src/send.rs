@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use uuid::Uuid;
 
-use crate::{DispatchError, Dispatcher};
+use crate::{ACTOR, DispatchError, Dispatcher};
 
 /// After so many claims nobody asks or sends any more: a person decides.
 const MOST_ATTEMPTS: u32 = 12;
@@ -31,7 +31,7 @@ pub(crate) async fn send(
 ) -> Result<Option<u32>, DispatchError> {
     let fence = u32::try_from(dispatcher.fence.0.as_secs()).unwrap_or(u32::MAX);
     let now = Timestamp::now();
-    match claim(store, &dispatcher.rules, id, today, now, dispatcher.fence, "sms-dispatch").await? {
+    match claim(store, &dispatcher.rules, id, today, now, dispatcher.fence, ACTOR).await? {
         Claim::Done(_) | Claim::Withdrawn(_) | Claim::Paused => Ok(None),
         Claim::Wait => Ok(Some(fence)),
         Claim::Send(claimed) => {

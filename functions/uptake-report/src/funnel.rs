@@ -108,7 +108,8 @@ impl Funnel {
         waves: &[WavePart<'_>],
     ) -> Result<(), ReportError> {
         let plan = rules.plan();
-        for history in people.iter().filter_map(|row| row.programme(plan.programme)) {
+        // Whoever holds the number that superseded another has all that was recorded under it.
+        for history in people.iter().filter(|row| !row.superseded).filter_map(|row| row.programme(plan.programme)) {
             self.vaccinated += u64::from(history.doses_since(plan.count_doses_from) > 0);
             self.bookings += u64::from(history.appointment.is_some_and(|day| day >= plan.count_doses_from));
         }

@@ -44,7 +44,7 @@ impl Trend {
                 first.entry(&row.person_id).and_modify(|held| *held = day.min(*held)).or_insert(day);
             }
         }
-        let vaccinated = people.iter().filter_map(|row| {
+        let vaccinated = people.iter().filter(|row| !row.superseded).filter_map(|row| {
             row.programme(plan.programme)?.dose_dates.iter().copied().filter(|day| *day >= plan.count_doses_from).min()
         });
         vaccinated.for_each(|day| self.days.entry(day).or_default()[1] += 1);

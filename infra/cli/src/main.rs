@@ -1,5 +1,6 @@
 //! The ims command line.
 
+mod audit;
 mod campaign;
 mod eligibility;
 mod population;
@@ -25,6 +26,8 @@ enum Command {
     Eligibility(eligibility::Args),
     /// Work with campaign definitions.
     Campaign(campaign::Args),
+    /// Show who saw, searched for or changed a person, or what an actor did
+    Audit(audit::Args),
     /// Print a signed token of the sandbox issuer.
     Token(token::Args),
     /// Make synthetic people.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Eligibility(args) => eligibility::run(&args),
         Command::Campaign(args) => campaign::run(&args),
+        Command::Audit(args) => audit::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Population(args) => population::run(&args),
     };

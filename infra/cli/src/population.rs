@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use ims_domain::person::{Death, Demographics, Membership, States};
 use ims_domain::record::{Immunisation, Patient, Source};
-use ims_domain::{ImmunisationId, NhsNumber, Person, PersonId, VaccineType, postcode};
+use ims_domain::{ImmunisationId, NhsNumber, Person, PersonId, VaccineType, merge, postcode};
 use ims_snapshot::{ContactRow, PersonRow, Row, VaccinationRow, write_parquet};
 use ims_testkit::population::{self, AppointmentStatus, Geography, Settings, SyntheticPerson, UNIQUE_ID_URI, Vaccine};
 use jiff::civil::{Date, date};
@@ -130,6 +130,14 @@ fn registrations(
         let mut stale = registered(settings, geography, person, number, true)?;
         stale.0.states.superseded_by = second.superseded.then_some(first);
         found.push(stale);
+        let mut people = found.iter().map(|(known, _)| (known.id, known.clone())).collect();
+        merge::point(&mut people);
+        merge::gather(&mut people);
+        for (known, _) in &mut found {
+            if let Some(settled) = people.remove(&known.id) {
+                *known = settled;
+            }
+        }
     }
     Ok(found)
 }

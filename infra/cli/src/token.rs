@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use ims_runtime::auth::{AUDIENCE, Claims, ISSUER, sign};
+use ims_runtime::auth::{Claims, sign};
 use jiff::Timestamp;
 
 use crate::local_dir;
@@ -44,15 +44,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn claims(args: &Args, now: u64) -> Claims {
-    Claims {
-        iss: ISSUER.to_owned(),
-        aud: AUDIENCE.to_owned(),
-        sub: args.supplier.clone().or_else(|| args.staff.clone()).unwrap_or_default(),
-        exp: now + args.ttl * 60,
-        iat: now,
-        supplier: args.supplier.clone(),
-        role: args.role.clone(),
-    }
+    let subject = args.supplier.as_deref().or(args.staff.as_deref()).unwrap_or_default();
+    Claims { supplier: args.supplier.clone(), role: args.role.clone(), ..Claims::new(subject, now, args.ttl * 60) }
 }
 
 #[cfg(test)]

@@ -21,6 +21,10 @@ pub struct Endpoints {
     pub console: String,
     /// Sandbox GOV.UK Notify.
     pub notify: String,
+    /// The proxy that makes DynamoDB fail (`POST {faults}/_faults`), where the stack has one: the functions reach the
+    /// tables through it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub faults: Option<String>,
     /// AWS region.
     pub region: String,
     /// CloudFormation stack.

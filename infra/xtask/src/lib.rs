@@ -7,6 +7,7 @@ pub mod conformance;
 pub mod demo;
 pub mod deploy;
 pub mod endpoints;
+pub mod logs;
 pub mod package;
 pub mod processes;
 pub mod progress;

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 use xtask::{
     conformance,
     demo::{self, DemoArgs},
+    logs,
     stack::{self, Emulator, Ports, StackOptions},
     test::{self, TestArgs},
     workers,
@@ -68,6 +69,11 @@ enum Task {
     Kill {
         /// Function, e.g. sms-dispatch
         function: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Search a running local stack's logs for everyone who came into it; fails where anybody is found
+    Logs {
         #[command(flatten)]
         place: Place,
     },
@@ -142,6 +148,9 @@ struct Up {
     /// Merge the snapshot only when asked, not every minute
     #[arg(long)]
     still: bool,
+    /// Put a proxy before DynamoDB that can make it fail
+    #[arg(long)]
+    faults: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -158,6 +167,7 @@ impl Up {
             token_window_seconds: self.token_window_seconds,
             visibility_seconds: self.visibility_seconds,
             fresh: !self.still,
+            faults: self.faults,
         })
     }
 }
@@ -218,6 +228,11 @@ async fn run(task: Task) -> Result<ExitCode> {
             0 => println!("no process of {function} is running: it has had nothing to do yet"),
             count => println!("killed {count} of {function}"),
         },
+        Task::Logs { place } => {
+            if !logs::check(&place.dir()).await?.is_empty() {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
         Task::Conformance { api: _, features, json, place } => {
             return conformance::run(&features, json.as_deref(), &place.dir());
         }

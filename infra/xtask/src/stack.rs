@@ -11,13 +11,13 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use aws_lc_rs::signature::Ed25519KeyPair;
+use ims_runtime::auth::SigningKey;
 
 use crate::{
     demo, deploy,
     endpoints::{self, Endpoints, REGION},
-    package,
+    logs, package,
     processes::Processes,
     progress::step,
     python, web, workspace_root,
@@ -33,6 +33,7 @@ const NOTIFY_CALLBACK_TOKEN: &str = "sandbox-callback";
 const EMULATOR: &str = "emulator";
 const NOTIFY: &str = "notify";
 const FRONT_DOOR: &str = "front-door";
+const FAULTS: &str = "faults";
 
 /// Which emulator stands in for AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -94,6 +95,8 @@ pub struct StackOptions {
     pub visibility_seconds: u32,
     /// Whether schedules merge the snapshot every minute, so that the console follows by itself.
     pub fresh: bool,
+    /// Whether the functions reach DynamoDB through the proxy that can make it fail. It takes a free port.
+    pub faults: bool,
 }
 
 impl Default for StackOptions {
@@ -108,6 +111,7 @@ impl Default for StackOptions {
             token_window_seconds: 30,
             visibility_seconds: 120,
             fresh: false,
+            faults: false,
         }
     }
 }
@@ -158,17 +162,20 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
     let packages = package::package(&binaries, &assets, &local_dir)?;
     wait_for(&processes, EMULATOR, &format!("{aws}/_ministack/health")).await?;
 
-    let (issuer_key, token_key) = issuer(&local_dir)?;
+    let sandbox = binaries.join("ims-sandbox");
+    let faults = if options.faults { Some(start_faults(&processes, &sandbox, &local_dir, &aws).await?) } else { None };
+    let (issuer_key, token_keys) = issuer(&local_dir)?;
     let front_door = format!("http://127.0.0.1:{}", ports.front_door);
     let notify = format!("http://127.0.0.1:{}", ports.notify);
     let parameters = BTreeMap::from([
         ("Stage", "sandbox".to_owned()),
         ("Architecture", if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }.to_owned()),
         ("AwsEndpointUrl", aws.clone()),
+        ("DynamodbEndpointUrl", faults.clone().unwrap_or_default()),
         ("NotifyUrl", notify.clone()),
         ("NotifyApiKey", NOTIFY_API_KEY.to_owned()),
         ("NotifyCallbackToken", NOTIFY_CALLBACK_TOKEN.to_owned()),
-        ("TokenKey", token_key),
+        ("TokenKeys", token_keys),
         ("SendFenceSeconds", options.send_fence_seconds.to_string()),
         ("LocalVisibilitySeconds", options.visibility_seconds.to_string()),
         // The set clock calls the scheduled functions.
@@ -183,7 +190,6 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
     let api_id = outputs.get("ApiId").context("the stack has no output ApiId")?;
     let api_target = format!("{aws}/restapis/{api_id}/v1/_user_request_");
 
-    let sandbox = binaries.join("ims-sandbox");
     if !processes.is_running(NOTIFY) {
         processes.start(
             NOTIFY,
@@ -208,7 +214,9 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
             FRONT_DOOR,
             clean(&sandbox)
                 .args(["front-door", "--port", &port, "--api-target", &api_target, "--console-target"])
-                .arg(format!("{api_target}/console")),
+                .arg(format!("{api_target}/console"))
+                .arg("--received")
+                .arg(local_dir.join(logs::RECEIVED)),
         )?;
     }
     wait_for(&processes, NOTIFY, &format!("{notify}/_sent")).await?;
@@ -220,6 +228,7 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
         api: format!("{front_door}/api"),
         console: format!("{front_door}/console"),
         notify,
+        faults,
         region: REGION.to_owned(),
         stack: STACK.to_owned(),
         buckets: sorted.buckets,
@@ -243,7 +252,7 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
 pub fn down(local_dir: &Path) -> Result<()> {
     let processes = Processes::new(local_dir);
     let mut any = false;
-    for name in [NOTIFY, FRONT_DOOR, EMULATOR] {
+    for name in [NOTIFY, FRONT_DOOR, FAULTS, EMULATOR] {
         if processes.stop(name)? {
             step(format!("stopped the {name}"));
             any = true;
@@ -271,10 +280,29 @@ fn clean(program: &Path) -> Command {
     command
 }
 
+/// Starts the proxy before DynamoDB on a free port, where it does not run already; its base URL.
+async fn start_faults(processes: &Processes, sandbox: &Path, local_dir: &Path, aws: &str) -> Result<String> {
+    let kept = local_dir.join("run/faults.port");
+    let port = if processes.is_running(FAULTS) {
+        fs::read_to_string(&kept).with_context(|| format!("reading {}", kept.display()))?
+    } else {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port().to_string();
+        processes.start(FAULTS, clean(sandbox).args(["faults", "--port", &port, "--target", aws]))?;
+        fs::write(&kept, &port)?;
+        port
+    };
+    let url = format!("http://127.0.0.1:{port}");
+    wait_for(processes, FAULTS, &format!("{url}/_faults")).await?;
+    Ok(url)
+}
+
 fn start_ministack(processes: &Processes, local_dir: &Path, aws: &str, port: u16) -> Result<()> {
     let python = python::venv(&["infra/emulator/requirements.txt"])?;
     let tmp = local_dir.join("tmp");
     fs::create_dir_all(&tmp)?;
+    let logs = local_dir.join("logs/functions");
+    let _ = fs::remove_dir_all(&logs);
+    fs::create_dir_all(&logs)?;
     step(format!("starting MiniStack on port {port}"));
     let mut command = clean(&python);
     command
@@ -286,6 +314,7 @@ fn start_ministack(processes: &Processes, local_dir: &Path, aws: &str, port: u16
         .env("IOT_MTLS_ENABLED", "0")
         .env("LAMBDA_EXECUTOR", "local")
         .env("TMPDIR", &tmp)
+        .env("IMS_FUNCTION_LOGS", &logs)
         .env("AWS_ENDPOINT_URL", aws)
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test")
@@ -313,7 +342,7 @@ async fn wait_for(processes: &Processes, name: &str, url: &str) -> Result<()> {
     Ok(())
 }
 
-/// The sandbox token issuer's key pair, made once a directory: the private key's file and the public key in base64url.
+/// The sandbox token issuer's key pair, made once a directory: the private key's file and the public keys (JWKS).
 fn issuer(local_dir: &Path) -> Result<(PathBuf, String)> {
     let path = local_dir.join("issuer.der");
     if !path.is_file() {
@@ -321,7 +350,6 @@ fn issuer(local_dir: &Path) -> Result<(PathBuf, String)> {
         fs::write(&path, pair.to_pkcs8v1().context("writing the token issuer's key")?.as_ref())?;
         fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     }
-    let pair = Ed25519KeyPair::from_pkcs8(&fs::read(&path)?)
-        .with_context(|| format!("{} is not an Ed25519 key; delete it", path.display()))?;
-    Ok((path, BASE64_URL_SAFE_NO_PAD.encode(pair.public_key())))
+    let key = SigningKey::read(&fs::read(&path)?).with_context(|| format!("{}: delete it", path.display()))?;
+    Ok((path, key.jwks()))
 }

@@ -286,6 +286,13 @@ impl OwnStack {
     }
 }
 
+impl OwnStack {
+    /// Whether anybody who came into the stack is in its logs.
+    fn logs(&self) -> Result<Done> {
+        check(&mut self.task("logs")?)
+    }
+}
+
 impl Drop for OwnStack {
     fn drop(&mut self) {
         if let Err(error) = stack::down(&self.dir) {
@@ -306,7 +313,7 @@ fn e2e(args: &TestArgs) -> Result<Done> {
     let own = OwnStack::new("e2e")?;
     let mut up = own.task("up")?;
     up.args(["--emulator", emulator_name(args.emulator), "--send-fence-seconds", FENCE_SECONDS])
-        .args(["--token-window-seconds", TOKEN_WINDOW_SECONDS, "--visibility-seconds", VISIBILITY_SECONDS])
+        .args(["--token-window-seconds", TOKEN_WINDOW_SECONDS, "--visibility-seconds", VISIBILITY_SECONDS, "--faults"])
         .stdout(Stdio::null());
     if !up.status().context("setting the local stack up")?.success() {
         bail!("the local stack does not come up; see above");
@@ -318,7 +325,7 @@ fn e2e(args: &TestArgs) -> Result<Done> {
         rows.arg("--expected-skips").arg(conformance::expected_skips());
         done = done.and(counted(&mut rows, false, row_counts)?);
     }
-    Ok(done)
+    Ok(done.and(own.logs()?))
 }
 
 /// The national API's own feature files, where there are acceptance data.
@@ -348,7 +355,7 @@ fn demo(args: &TestArgs) -> Result<Done> {
     command.current_dir(workspace_root()).env("IMS_DEMO_DIR", own.dir.join("demo"));
     command.args(["-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider", "tests/test_parquet.py"]);
     let read = counted(&mut command, true, pytest_counts)?;
-    Ok(read.and(browser(&own.dir, &report)?))
+    Ok(read.and(browser(&own.dir, &report)?).and(own.logs()?))
 }
 
 /// Opens the console of a demo in a browser.
@@ -358,7 +365,7 @@ fn browser(dir: &Path, report: &Path) -> Result<Done> {
     web::install(&folder)?;
     let endpoints = Endpoints::read(dir)?;
     let mut tokens = serde_json::Map::new();
-    for role in ["planner", "analyst", "engineer", "agent"] {
+    for role in ["planner", "analyst", "engineer", "agent", "records-officer", "auditor"] {
         tokens.insert(role.to_owned(), running::staff_token(&endpoints, role)?.into());
     }
     let mut command = Command::new("node");

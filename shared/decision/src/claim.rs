@@ -8,7 +8,7 @@ use ims_domain::contact::{Channel, Reason, is_reachable};
 use ims_domain::invitation::{Decision, Invitation, InvitationState, Message, MessageState};
 use ims_domain::person::Invite;
 use ims_domain::{BatchId, MessageId, Person};
-use ims_store::{AuditEntry, DueEntry, Store, StoreError, keys};
+use ims_store::{AuditEntry, DueEntry, Store, StoreError, keys, until_it_holds};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
@@ -51,17 +51,14 @@ pub async fn claim(
     fence: Fence,
     actor: &str,
 ) -> Result<Claim, DecisionError> {
-    let mut attempt = 0;
-    loop {
-        match try_claim(store, rules, id, today, now, fence, actor).await {
-            Err(DecisionError::Store(error)) if error.is_condition() && attempt < ATTEMPTS => {
-                // Somebody wrote the person or the message, or the wave's gate closed.
-                rules.forget_waves();
-                attempt += 1;
-            }
-            done => return done,
+    until_it_holds(ATTEMPTS, async |tried| {
+        if tried > 0 {
+            // Somebody wrote the person or the message, or the wave's gate closed.
+            rules.forget_waves();
         }
-    }
+        try_claim(store, rules, id, today, now, fence, actor).await
+    })
+    .await
 }
 
 async fn try_claim(
@@ -137,8 +134,33 @@ async fn verdict(
     let rules = rules.get(store, &message.campaign, wave.definition).await?;
     let decided = rules.decide(person, message.dose, today)?;
     let unreachable = !is_reachable(person, message.channel, today);
-    let reason = decided.reason.or(unreachable.then_some(Reason::NoContactRoute));
+    let mut reason = decided.reason.or(unreachable.then_some(Reason::NoContactRoute));
+    if reason.is_none() && already_written(store, person, &message.campaign, message.dose, message.step).await? {
+        reason = Some(Reason::AlreadyWritten);
+    }
     Ok(reason.map_or(Verdict::Send, |reason| Verdict::Withdraw(reason, wave.definition)))
+}
+
+/// Whether the message of a step left already to another NHS number of the person's. It holds as long as the person's
+/// version does: a number that was superseded is written to no more, and a merge or its undoing writes the survivor.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn already_written(
+    store: &Store,
+    person: &Person,
+    campaign: &str,
+    dose: u8,
+    step: Step,
+) -> Result<bool, StoreError> {
+    if person.members.is_empty() {
+        return Ok(false);
+    }
+    let members = person.numbers().into_keys().filter(|member| *member != person.id);
+    let id = |member, channel: Channel| MessageId::of(member, campaign, dose, step.name(), channel.name());
+    let ids = members.flat_map(|member| [Channel::Sms, Channel::Letter].map(|channel| id(member, channel)));
+    let messages = store.messages(ids).await?;
+    Ok(messages.iter().any(|message| !matches!(message.state, MessageState::Queued | MessageState::Withdrawn)))
 }
 
 /// Commits a claim under the versions of message and person and the wave's gate.
@@ -160,13 +182,8 @@ async fn commit(
         version: message.version + 1,
         ..message.clone()
     };
-    let audit = AuditEntry {
-        at: now,
-        actor: actor.to_owned(),
-        operation: message.channel.name().to_owned(),
-        purpose: format!("{} {} of {}/{}", message.step.name(), message.id, message.campaign, message.wave),
-        person: person.id,
-    };
+    let purpose = format!("{} {} of {}/{}", message.step.name(), message.id, message.campaign, message.wave);
+    let audit = AuditEntry::new(now, actor, message.channel.name(), purpose).about(person.id);
     store
         .transaction()
         .move_message(&claimed, message.version)?
@@ -198,17 +215,14 @@ pub async fn claim_letter(
     now: Timestamp,
     actor: &str,
 ) -> Result<Option<(Message, Person)>, DecisionError> {
-    let mut attempt = 0;
-    loop {
-        match try_claim_letter(store, rules, id, batch, today, now, actor).await {
-            Err(DecisionError::Store(error)) if error.is_condition() && attempt < ATTEMPTS => {
-                // Somebody wrote the person or the message, or the wave's gate closed.
-                rules.forget_waves();
-                attempt += 1;
-            }
-            done => return done,
+    until_it_holds(ATTEMPTS, async |tried| {
+        if tried > 0 {
+            // Somebody wrote the person or the message, or the wave's gate closed.
+            rules.forget_waves();
         }
-    }
+        try_claim_letter(store, rules, id, batch, today, now, actor).await
+    })
+    .await
 }
 
 async fn try_claim_letter(
@@ -279,7 +293,7 @@ pub async fn withdraw(
             date: today,
             opened: false,
         });
-        transaction = transaction.write_person(&noted, person.version)?;
+        transaction = transaction.write_person(&noted, person.version).await?;
     }
     Ok(transaction.commit().await?)
 }

@@ -6,5 +6,5 @@
 mod claim;
 mod rules;
 
-pub use claim::{Claim, Fence, claim, claim_letter, conclude, withdraw};
+pub use claim::{Claim, Fence, already_written, claim, claim_letter, conclude, withdraw};
 pub use rules::{Decided, DecisionError, Rules, RulesCache};

@@ -9,7 +9,7 @@ use ims_domain::contact::{Channel, Reason, channel, suppression};
 use ims_domain::{Person, clock};
 use ims_eligibility::{Campaign, CompiledIteration, Status};
 use ims_snapshot::{PersonRow, facts_of};
-use ims_store::{Definition, Store, StoreError};
+use ims_store::{Definition, Overtaken, Store, StoreError};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use thiserror::Error;
@@ -50,6 +50,12 @@ pub enum DecisionError {
         /// What.
         what: String,
     },
+}
+
+impl Overtaken for DecisionError {
+    fn is_overtaken(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_condition())
+    }
 }
 
 /// The answer about a person.

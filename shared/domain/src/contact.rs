@@ -34,6 +34,8 @@ pub enum Reason {
     InCustody,
     /// Neither a mobile number that may be texted nor an address.
     NoContactRoute,
+    /// The same message left already, to another NHS number of theirs.
+    AlreadyWritten,
     /// The wave was paused or stopped before the message left.
     Held,
 }
@@ -53,6 +55,7 @@ impl Reason {
             Self::OptedOut => "opted_out",
             Self::InCustody => "in_custody",
             Self::NoContactRoute => "no_contact_route",
+            Self::AlreadyWritten => "already_written",
             Self::Held => "held",
         }
     }
@@ -88,7 +91,7 @@ impl Channel {
 /// Whether the person has left the list for good or for now: dead, removed, superseded or invalidated.
 #[must_use]
 pub fn off_list(person: &Person) -> Option<Reason> {
-    if person.states.dead.is_some() {
+    if person.death().is_some() {
         Some(Reason::Dead)
     } else if person.states.removed.is_some() || person.states.superseded_by.is_some() {
         Some(Reason::Removed)
@@ -107,7 +110,7 @@ pub fn suppression(person: &Person, plan: &ContactPlan, dose: u8, today: Date, a
     if let Some(reason) = off_list(person) {
         return Some(reason);
     }
-    if person.states.restricted {
+    if person.is_restricted() {
         return Some(Reason::Restricted);
     }
     let history = person.programme(plan.programme);
@@ -154,7 +157,7 @@ pub fn is_reachable(person: &Person, channel: Channel, today: Date) -> bool {
 }
 
 fn may_text(person: &Person, today: Date) -> bool {
-    !person.states.restricted
+    !person.is_restricted()
         && !person.demographics.mobile.is_empty()
         && !person.in_cohort("contact_no_text")
         && person.age_on(today).is_some_and(|age| age >= TEXT_FROM_AGE)
@@ -164,5 +167,5 @@ fn may_text(person: &Person, today: Date) -> bool {
 #[must_use]
 pub fn may_telephone(person: &Person) -> bool {
     let has_number = !person.demographics.telephone.is_empty() || !person.demographics.mobile.is_empty();
-    has_number && !person.states.restricted && !person.in_cohort("contact_no_telephone")
+    has_number && !person.is_restricted() && !person.in_cohort("contact_no_telephone")
 }

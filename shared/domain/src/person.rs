@@ -1,11 +1,12 @@
 //! A person as the service knows them: one item, small enough to be read and written whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::age_on;
+use crate::merge::Member;
 use crate::{NhsNumber, PersonId, VaccineType, postcode};
 
 /// Cohort labels that say what a person wishes about contact, not what they are.
@@ -202,6 +203,9 @@ impl ProgrammeSummary {
 }
 
 /// A person.
+///
+/// `states`, `cohorts` and `programmes` are what was recorded under this person's own number. What decides about them is
+/// asked through the methods, which join in what members bring ([`crate::merge`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     /// Internal id.
@@ -222,6 +226,12 @@ pub struct Person {
     /// History by programme.
     #[serde(default)]
     pub programmes: BTreeMap<VaccineType, ProgrammeSummary>,
+    /// Whoever holds the number that superseded this person's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub survivor: Option<PersonId>,
+    /// What those bring whose numbers this person's superseded.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub members: BTreeMap<PersonId, Member>,
 }
 
 impl Person {
@@ -236,21 +246,52 @@ impl Person {
             states: States::default(),
             cohorts: BTreeMap::new(),
             programmes: BTreeMap::new(),
+            survivor: None,
+            members: BTreeMap::new(),
         }
+    }
+
+    /// The death, known under whichever number.
+    #[must_use]
+    pub fn death(&self) -> Option<&Death> {
+        self.states.dead.as_ref().or_else(|| self.members.values().find_map(|member| member.dead.as_ref()))
+    }
+
+    /// Whether the address may be disclosed to nobody, under whichever number that was said.
+    #[must_use]
+    pub fn is_restricted(&self) -> bool {
+        self.states.restricted || self.members.values().any(|member| member.restricted)
+    }
+
+    /// This person and all members, with their numbers.
+    #[must_use]
+    pub fn numbers(&self) -> BTreeMap<PersonId, Option<NhsNumber>> {
+        let members = self.members.values().flat_map(|member| &member.people);
+        members.map(|(id, number)| (*id, *number)).chain([(self.id, self.nhs_number)]).collect()
+    }
+
+    /// Labels of the cohorts of which the person is a member, and of the wishes they hold, now.
+    #[must_use]
+    pub fn labels(&self) -> BTreeSet<&str> {
+        let own = self.cohorts.iter().filter(|(_, membership)| membership.member).map(|(label, _)| label);
+        own.chain(self.members.values().flat_map(|member| &member.labels)).map(String::as_str).collect()
     }
 
     /// Whether the person is a member of a cohort (or holds a wish) now.
     #[must_use]
     pub fn in_cohort(&self, label: &str) -> bool {
         self.cohorts.get(label).is_some_and(|membership| membership.member)
+            || self.members.values().any(|member| member.labels.contains(label))
     }
 
     /// The cohorts of which the person is a member, wishes left out.
     pub fn cohort_labels(&self) -> impl Iterator<Item = &str> {
-        self.cohorts
-            .iter()
-            .filter(|(label, membership)| membership.member && !label.starts_with(WISH_PREFIX))
-            .map(|(label, _)| label.as_str())
+        self.labels().into_iter().filter(|label| !label.starts_with(WISH_PREFIX))
+    }
+
+    /// The wishes that the person holds.
+    pub fn wishes(&self) -> impl Iterator<Item = &str> {
+        self.labels().into_iter().filter(|label| label.starts_with(WISH_PREFIX))
     }
 
     /// Whether the person has opted out of all contact, or of this programme's.
@@ -269,13 +310,17 @@ impl Person {
     /// The person's history with a programme.
     #[must_use]
     pub fn programme(&self, programme: VaccineType) -> ProgrammeSummary {
-        self.programmes.get(&programme).cloned().unwrap_or_default()
+        let mut history = self.programmes.get(&programme).cloned().unwrap_or_default();
+        for member in self.members.values().filter_map(|member| member.programmes.get(&programme)) {
+            history.join(member);
+        }
+        history
     }
 
     /// Whether a letter can be addressed: at least one line and a postcode that is not a dummy.
     #[must_use]
     pub fn has_postal_address(&self) -> bool {
-        !self.states.restricted
+        !self.is_restricted()
             && postcode::is_deliverable(&self.demographics.postcode)
             && self.demographics.address_lines.iter().any(|line| !line.trim().is_empty())
     }

@@ -217,13 +217,13 @@ impl PatientSearch {
         Ok(search)
     }
 
-    /// Whether the search asks for a record: it names this person, and was given on one of the days. The day is the
-    /// one written in the record, whatever its offset. Vaccine types are a matter of permission too, and left to the
-    /// caller.
+    /// Whether the search asks for a record: it names one of the person's numbers, and was given on one of the days. The
+    /// day is the one written in the record, whatever its offset. Vaccine types are a matter of permission too, and left
+    /// to the caller.
     #[must_use]
-    pub fn covers(&self, given: &Immunization) -> bool {
+    pub fn covers(&self, numbers: &[NhsNumber], given: &Immunization) -> bool {
         let day = given.occurred_at().get(..10).and_then(time::date).unwrap_or(given.occurred_on());
-        given.nhs_number() == Some(self.number)
+        given.nhs_number().is_some_and(|number| numbers.contains(&number))
             && self.from.is_none_or(|from| from <= day)
             && self.to.is_none_or(|to| day <= to)
     }

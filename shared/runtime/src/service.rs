@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aws_sdk_dynamodb::Client as DynamoDb;
+use aws_sdk_dynamodb::{Client as DynamoDb, Config as DynamoDbConfig};
 use aws_sdk_sqs::Client as Sqs;
 use ims_messaging::{MessagingError, ObjectError, Objects, Queues};
 use ims_store::{Store, StoreError, Table, Tables};
@@ -66,7 +66,8 @@ impl Service {
         let settings = Settings::from_env()?;
         let tables = Tables::from_env()?;
         let aws = settings.aws().await;
-        let db = DynamoDb::new(&aws);
+        let retries = Settings::dynamodb_retries();
+        let db = DynamoDb::from_conf(DynamoDbConfig::from(&aws).to_builder().retry_config(retries).build());
         let clock = BusinessClock::new(&settings, db.clone(), tables.name(Table::Control).to_owned());
         Ok(Self {
             store: Store::new(db, tables),

@@ -37,6 +37,17 @@ pub enum SettingsError {
     },
 }
 
+/// What else could lead a function to another computer: endpoints of single services, which the AWS client prefers to
+/// `AWS_ENDPOINT_URL`, and Notify's.
+const ELSEWHERE: [&str; 6] = [
+    "AWS_ENDPOINT_URL_DYNAMODB",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL_SQS",
+    "AWS_ENDPOINT_URL_EVENTBRIDGE",
+    "AWS_ENDPOINT_URL_LAMBDA",
+    "IMS_NOTIFY_URL",
+];
+
 /// Settings common to all functions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -90,8 +101,8 @@ impl Settings {
     fn check(stage: String, read: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         if stage == "sandbox" {
             let endpoint = read("AWS_ENDPOINT_URL").ok_or(SettingsError::SandboxWithoutEndpoint)?;
-            let urls = [("AWS_ENDPOINT_URL", Some(endpoint)), ("IMS_NOTIFY_URL", read("IMS_NOTIFY_URL"))];
-            for (name, value) in urls {
+            let more = ELSEWHERE.into_iter().map(|name| (name, read(name)));
+            for (name, value) in [("AWS_ENDPOINT_URL", Some(endpoint))].into_iter().chain(more) {
                 if let Some(value) = value.filter(|value| !is_loopback(value)) {
                     return Err(SettingsError::SandboxLeavesComputer { name: name.to_owned(), value });
                 }
@@ -106,7 +117,17 @@ impl Settings {
         self.stage == "sandbox"
     }
 
-    /// AWS client configuration: connection and attempt time-outs, three attempts.
+    /// How DynamoDB's client tries again: sooner and oftener than others, since most of its refusals pass within
+    /// milliseconds, and what is tried is safe to repeat.
+    #[must_use]
+    pub fn dynamodb_retries() -> RetryConfig {
+        RetryConfig::standard()
+            .with_max_attempts(8)
+            .with_initial_backoff(Duration::from_millis(50))
+            .with_max_backoff(Duration::from_secs(2))
+    }
+
+    /// AWS client configuration: connection and attempt time-outs, four attempts.
     pub async fn aws(&self) -> SdkConfig {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(3))
@@ -150,6 +171,10 @@ mod tests {
         ] {
             let refused = start(&[("AWS_ENDPOINT_URL", url)]);
             assert!(matches!(refused, Err(SettingsError::SandboxLeavesComputer { .. })), "{url}");
+        }
+        for name in ELSEWHERE {
+            let refused = start(&[("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"), (name, "http://10.0.0.1:4566")]);
+            assert!(refused.unwrap_err().to_string().contains(name));
         }
         let notify = start(&[
             ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"),

@@ -87,9 +87,8 @@ impl PersonRow {
     #[must_use]
     pub fn of(person: &Person) -> Self {
         let demographics = &person.demographics;
-        let shown = |text: &str| if person.states.restricted { String::new() } else { text.to_owned() };
-        let has = |member: bool| person.cohorts.iter().filter(move |(_, held)| held.member == member);
-        let wishes = has(true).filter(|(label, _)| label.starts_with(ims_domain::person::WISH_PREFIX));
+        let restricted = person.is_restricted();
+        let shown = |text: &str| if restricted { String::new() } else { text.to_owned() };
         Self {
             person_id: person.id.to_string(),
             version: person.version,
@@ -102,19 +101,19 @@ impl PersonRow {
             sub_icb: shown(&demographics.sub_icb),
             icb: shown(&demographics.icb),
             region: shown(&demographics.region),
-            imd_decile: if person.states.restricted { 0 } else { u64::from(demographics.imd_decile) },
+            imd_decile: if restricted { 0 } else { u64::from(demographics.imd_decile) },
             ethnic_category: demographics.ethnic_category.clone(),
             practice: shown(&demographics.practice),
-            dead: person.states.dead.is_some(),
+            dead: person.death().is_some(),
             removed: person.states.removed.is_some(),
             superseded: person.states.superseded_by.is_some(),
             invalidated: person.states.invalidated,
-            restricted: person.states.restricted,
-            has_mobile: !person.states.restricted && !demographics.mobile.is_empty(),
+            restricted,
+            has_mobile: !restricted && !demographics.mobile.is_empty(),
             has_telephone: contact::may_telephone(person),
             has_address: person.has_postal_address(),
             cohorts: person.cohort_labels().map(str::to_owned).collect(),
-            wishes: wishes.map(|(label, _)| label.clone()).collect(),
+            wishes: person.wishes().map(str::to_owned).collect(),
             lot: lot(person.id),
             programmes: PROGRAMMES.map(|code| {
                 code.parse::<VaccineType>()

@@ -7,7 +7,7 @@ use ims_domain::{ImmunisationId, NhsNumber, Person, PersonId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::transaction::pause;
+use crate::transaction::until_it_holds;
 use crate::{AuditEntry, Store, StoreError, Table, from_item, keys};
 
 /// Attempts at one person before giving up.
@@ -30,13 +30,13 @@ impl Actor {
     /// The audit entry for a person.
     #[must_use]
     pub fn on(&self, person: PersonId) -> AuditEntry {
-        AuditEntry {
-            at: self.at,
-            actor: self.name.clone(),
-            operation: self.operation.clone(),
-            purpose: self.purpose.clone(),
-            person,
-        }
+        self.entry().about(person)
+    }
+
+    /// An audit entry about nobody in particular.
+    #[must_use]
+    pub fn entry(&self) -> AuditEntry {
+        AuditEntry::new(self.at, &self.name, &self.operation, self.purpose.clone())
     }
 }
 
@@ -67,6 +67,12 @@ pub struct Holders {
 }
 
 impl Holders {
+    /// Whether somebody held the immunisation when this was read.
+    #[must_use]
+    pub fn knows(&self, id: ImmunisationId) -> bool {
+        self.immunisations.contains_key(&id)
+    }
+
     fn person(&self, id: PersonId) -> Result<Person, StoreError> {
         self.people.get(&id).cloned().ok_or_else(|| StoreError::Item {
             key: keys::person_pk(id),
@@ -162,16 +168,8 @@ impl Store {
         changes: &[Change],
         actor: &Actor,
     ) -> Result<Vec<Outcome>, StoreError> {
-        let mut attempt = 0;
-        loop {
-            match self.try_apply(None, number, changes, actor).await {
-                Err(error) if error.is_condition() && attempt < ATTEMPTS => {
-                    attempt += 1;
-                    tokio::time::sleep(pause(attempt)).await;
-                }
-                done => return Ok(done?.unwrap_or_default()),
-            }
-        }
+        let applied = until_it_holds(ATTEMPTS, async |_| self.try_apply(None, number, changes, actor).await).await?;
+        Ok(applied.unwrap_or_default())
     }
 
     /// Changes one immunisation as `decide` says when it sees the record held, which is `None` where there never was one
@@ -192,16 +190,7 @@ impl Store {
         actor: &Actor,
         decide: impl Fn(Option<&Immunisation>) -> Result<Revision, R>,
     ) -> Result<Result<Immunisation, R>, StoreError> {
-        let mut attempt = 0;
-        loop {
-            match self.try_revise(id, number, actor, &decide).await {
-                Err(error) if error.is_condition() && attempt < ATTEMPTS => {
-                    attempt += 1;
-                    tokio::time::sleep(pause(attempt)).await;
-                }
-                done => return done,
-            }
-        }
+        until_it_holds(ATTEMPTS, async |_| self.try_revise(id, number, actor, &decide).await).await
     }
 
     async fn try_revise<R>(
@@ -219,6 +208,10 @@ impl Store {
                 Err(refusal) => return Ok(Err(refusal)),
             };
             let before = self.held(&holders, named, number).await?;
+            if before.immunisations.contains_key(&id) {
+                // Made since its pointer was looked for: the decision rests on what is no longer so.
+                return Err(StoreError::Condition { index: 0 });
+            }
             let mut after = before.clone();
             after.apply(&revision.change(id));
             return self.saved(id, before, after, actor).await.map(Ok);
@@ -236,8 +229,7 @@ impl Store {
             let mut received = receiving.clone();
             if after.hand_over(&mut received, id, content, &revision.source) {
                 let written = received.immunisations.get(&id).cloned();
-                let audits = [actor.on(before.person.id), actor.on(receiving.person.id)];
-                self.save_handed_over(id, (&before, after), (&receiving, received), [&audits[0], &audits[1]]).await?;
+                self.save(&[(before, after), (receiving, received)], Some((id, holder)), actor).await?;
                 return written.ok_or_else(|| absent(id)).map(Ok);
             }
         }
@@ -267,7 +259,7 @@ impl Store {
         actor: &Actor,
     ) -> Result<Immunisation, StoreError> {
         let written = after.immunisations.get(&id).filter(|_| after != before).cloned().ok_or_else(|| absent(id))?;
-        self.save_record(&before, after, &actor.on(before.person.id)).await?;
+        self.save(&[(before, after)], None, actor).await?;
         Ok(written)
     }
 
@@ -307,7 +299,7 @@ impl Store {
                 outcomes[*index] = after.apply(change);
             }
             if after != before {
-                self.save_record(&before, after, &actor.on(before.person.id)).await?;
+                self.save(&[(before, after)], None, actor).await?;
             } else if known.is_some() {
                 return Ok(None);
             }

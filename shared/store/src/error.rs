@@ -2,6 +2,9 @@
 
 use thiserror::Error;
 
+/// How DynamoDB names what it refuses because too much was asked of it at once.
+const THROTTLES: [&str; 3] = ["ProvisionedThroughputExceeded", "ThrottlingException", "RequestLimitExceeded"];
+
 /// A failure of the store.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -47,9 +50,40 @@ impl StoreError {
         move |source| Self::Unavailable { operation, source: Box::new(source) }
     }
 
+    /// Whether the database refused because too much was asked of it at once, after all retries.
+    #[must_use]
+    pub fn is_throttled(&self) -> bool {
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if THROTTLES.iter().any(|code| text.contains(code)) {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+
     /// Whether reading again and deciding again may help.
     #[must_use]
     pub fn is_condition(&self) -> bool {
         matches!(self, Self::Condition { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_dynamodb::operation::get_item::GetItemError;
+    use aws_sdk_dynamodb::types::error::{ProvisionedThroughputExceededException, ResourceNotFoundException};
+
+    #[test]
+    fn a_throttle_is_told_from_other_failures() {
+        let throughput = ProvisionedThroughputExceededException::builder().message("slow down").build();
+        let error = GetItemError::ProvisionedThroughputExceededException(throughput);
+        assert!(StoreError::unavailable("GetItem")(error).is_throttled());
+        let missing = ResourceNotFoundException::builder().message("no table").build();
+        assert!(!StoreError::unavailable("GetItem")(GetItemError::ResourceNotFoundException(missing)).is_throttled());
+        assert!(!StoreError::Condition { index: 0 }.is_throttled());
     }
 }

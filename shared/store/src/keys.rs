@@ -24,6 +24,12 @@ pub fn person_pk(person: PersonId) -> String {
     format!("P#{person}")
 }
 
+/// `audit`: a partition of what an actor did on a day (UTC); entries are spread over the shards.
+#[must_use]
+pub fn actor_pk(actor: &str, day: Date, shard: u64) -> String {
+    format!("A#{actor}#{day}#{shard}")
+}
+
 /// `person`: the summary item.
 #[must_use]
 pub fn person(person: PersonId) -> Key {

@@ -3,6 +3,7 @@
 //! Invariant: nothing about a person is written without a condition on the version that was read.
 
 mod apply;
+pub mod audit;
 mod batch;
 mod campaigns;
 mod control;
@@ -10,21 +11,22 @@ mod error;
 mod feed_files;
 mod item;
 pub mod keys;
+mod merges;
 mod outreach;
 mod persons;
 mod tables;
 mod transaction;
 
 pub use apply::{Actor, Holders, Revision};
+pub use audit::{AuditEntry, AuditResult, AuditSpan};
 pub use campaigns::{Definition, PartResult};
 pub use control::{ChangeFeedEnd, ManifestPointer};
 pub use error::StoreError;
 pub use feed_files::{ChunkState, FeedFile, FeedFileState, RowFailure};
 pub use item::{Item, from_item, to_item};
 pub use outreach::{DueEntry, PendingLetter};
-pub use persons::AuditEntry;
 pub use tables::{Table, Tables};
-pub use transaction::Transaction;
+pub use transaction::{Overtaken, Transaction, until_it_holds};
 
 use aws_sdk_dynamodb::Client;
 

@@ -47,6 +47,15 @@ impl Store {
         self.get(Table::Invitation, keys::invitation(person, campaign, dose)).await?.map(from_item).transpose()
     }
 
+    /// All invitations of a person.
+    ///
+    /// # Errors
+    /// Where the table or an item cannot be read.
+    pub async fn invitations(&self, person: PersonId) -> Result<Vec<Invitation>, StoreError> {
+        let items = self.query(Table::Invitation, &keys::person_pk(person), "C#").await?;
+        items.into_iter().map(from_item).collect()
+    }
+
     /// What falls due in a campaign on a day.
     ///
     /// # Errors

@@ -3,30 +3,8 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use ims_domain::record::{Booking, Immunisation, Record};
 use ims_domain::{ImmunisationId, NhsNumber, Person, PersonId};
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use crate::{Item, Store, StoreError, Table, Transaction, from_item, keys, to_item};
-
-/// Who saw or changed a person, and why. Append only.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuditEntry {
-    /// When.
-    pub at: Timestamp,
-    /// Who: a supplier, a member of staff or a function.
-    pub actor: String,
-    /// What: `create`, `read`, `feed`, `sms`, `letter`, …
-    pub operation: String,
-    /// Why, or where from: a request id, a file and row, a campaign.
-    pub purpose: String,
-    /// Person.
-    pub person: PersonId,
-}
-
-fn audit_item(entry: &AuditEntry) -> Result<Item, StoreError> {
-    to_item(&keys::person_pk(entry.person), &format!("{}#{}", entry.at, Uuid::new_v4()), entry)
-}
 
 impl Store {
     /// The person an NHS number points to.
@@ -106,65 +84,27 @@ impl Store {
         items.into_iter().map(from_item).collect()
     }
 
-    /// Writes what changed between two states of a record, with its audit entry, in one transaction.
-    ///
-    /// The person's version rises by one; past versions of immunisations are kept.
+    /// Past versions of a person's immunisations, in the order of records and versions.
     ///
     /// # Errors
-    /// [`StoreError::Condition`] where the person was written since it was read, or was created by somebody else.
-    pub async fn save_record(&self, before: &Record, after: Record, audit: &AuditEntry) -> Result<(), StoreError> {
-        self.transaction().write_record(before, after, None)?.audit(audit)?.commit().await
-    }
-
-    /// Writes what changed in two records when the first handed an immunisation over to the second, as
-    /// [`Store::save_record`] does for one; `from` and `to` are each the record before and after.
-    ///
-    /// # Errors
-    /// [`StoreError::Condition`] where either person was written since it was read, or the second was created by
-    /// somebody else.
-    pub async fn save_handed_over(
-        &self,
-        id: ImmunisationId,
-        from: (&Record, Record),
-        to: (&Record, Record),
-        audits: [&AuditEntry; 2],
-    ) -> Result<(), StoreError> {
-        let holder = from.0.person.id;
-        let transaction = self.transaction().write_record(from.0, from.1, None)?;
-        let mut transaction = transaction.write_record(to.0, to.1, Some((id, holder)))?;
-        for audit in audits {
-            transaction = transaction.audit(audit)?;
-        }
-        transaction.commit().await
-    }
-
-    /// Writes an audit entry alone, before a disclosure.
-    ///
-    /// # Errors
-    /// Where it cannot be written; then nothing may be disclosed.
-    pub async fn audit(&self, entry: &AuditEntry) -> Result<(), StoreError> {
-        self.put(Table::Audit, audit_item(entry)?).await
+    /// Where the table or an item cannot be read.
+    pub async fn past_immunisations(&self, person: PersonId) -> Result<Vec<Immunisation>, StoreError> {
+        let items = self.query(Table::Event, &keys::person_pk(person), "PAST#").await?;
+        items.into_iter().map(from_item).collect()
     }
 }
 
 impl Transaction<'_> {
-    /// Writes what changed between two states of a record. `received` is an immunisation that another person held.
-    fn write_record(
+    /// Writes the events that changed between two states of a record. `received` is an immunisation that this person held
+    /// before.
+    pub(crate) fn write_events(
         self,
         before: &Record,
-        mut after: Record,
+        after: &Record,
         received: Option<(ImmunisationId, PersonId)>,
     ) -> Result<Self, StoreError> {
-        let held = before.person.version;
-        after.person.version = held + 1;
         let id = after.person.id;
-        let mut transaction = self.write_person(&after.person, held)?;
-        if held == 0
-            && let Some(number) = after.person.nhs_number
-        {
-            let (pk, sk) = keys::alias(number);
-            transaction = transaction.create(Table::Identity, pointing(&pk, &sk, id));
-        }
+        let mut transaction = self;
         for (immunisation, event) in &after.immunisations {
             let old = before.immunisations.get(immunisation);
             if old == Some(event) {
@@ -183,7 +123,7 @@ impl Transaction<'_> {
             let (pk, sk) = keys::pointer(*immunisation);
             let pointer = pointing(&pk, &sk, id);
             transaction = match received {
-                Some((received, holder)) if received == *immunisation => {
+                Some((received, holder)) if received == *immunisation && holder != id => {
                     let holder = AttributeValue::S(holder.to_string());
                     transaction.put_where(Table::Identity, pointer, "person", holder)
                 }
@@ -200,32 +140,22 @@ impl Transaction<'_> {
         Ok(transaction)
     }
 
-    /// Writes a person whose held version is `held`.
-    ///
-    /// # Errors
-    /// Where the person cannot be an item.
-    pub fn write_person(self, person: &Person, held: u64) -> Result<Self, StoreError> {
-        Ok(self.replace(Table::Person, person_item(person)?, held))
-    }
-
     /// Checks that a person was not written since this version.
     #[must_use]
     pub fn check_person(self, person: &Person) -> Self {
         self.check_version(Table::Person, keys::person(person.id), person.version)
     }
-
-    /// Adds an audit entry.
-    ///
-    /// # Errors
-    /// Where the entry cannot be an item.
-    pub fn audit(self, entry: &AuditEntry) -> Result<Self, StoreError> {
-        Ok(self.put(Table::Audit, audit_item(entry)?))
-    }
 }
 
-fn person_item(person: &Person) -> Result<Item, StoreError> {
+pub(crate) fn person_item(person: &Person) -> Result<Item, StoreError> {
     let (pk, sk) = keys::person(person.id);
     to_item(&pk, &sk, person)
+}
+
+/// The alias of a number.
+pub(crate) fn alias_item(number: NhsNumber, person: PersonId) -> Item {
+    let (pk, sk) = keys::alias(number);
+    pointing(&pk, &sk, person)
 }
 
 fn pointing(pk: &str, sk: &str, person: PersonId) -> Item {

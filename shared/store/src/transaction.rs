@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem};
 use uuid::Uuid;
@@ -57,14 +57,18 @@ impl Store {
     /// # Errors
     /// Where the table cannot be written.
     pub async fn put(&self, table: Table, item: Item) -> Result<(), StoreError> {
-        self.db
-            .put_item()
-            .table_name(self.tables.name(table))
-            .set_item(Some(item))
-            .send()
-            .await
-            .map_err(StoreError::unavailable("PutItem"))?;
-        Ok(())
+        let mut attempt = 0;
+        loop {
+            let put = self.db.put_item().table_name(self.tables.name(table)).set_item(Some(item.clone()));
+            let Err(error) = put.send().await else { return Ok(()) };
+            attempt += 1;
+            // A transaction holds the item. All else the client has tried again.
+            let conflict = error.code() == Some("TransactionConflictException");
+            if !conflict || attempt >= ATTEMPTS {
+                return Err(StoreError::unavailable("PutItem")(error));
+            }
+            tokio::time::sleep(pause(attempt)).await;
+        }
     }
 
     /// All items of a partition whose sort key begins so, strongly consistent, in order.
@@ -117,7 +121,7 @@ impl Store {
     }
 }
 
-impl Transaction<'_> {
+impl<'a> Transaction<'a> {
     /// Puts an item that must not be there yet.
     #[must_use]
     pub fn create(self, table: Table, item: Item) -> Self {
@@ -186,6 +190,10 @@ impl Transaction<'_> {
         self.check(table, key, "version", number(version))
     }
 
+    pub(crate) fn store(&self) -> &'a Store {
+        self.store
+    }
+
     fn push_put(
         self,
         table: Table,
@@ -225,8 +233,8 @@ impl Transaction<'_> {
         self.writes.is_empty()
     }
 
-    /// Commits. Conflicts and throttles are retried under one client token, so that a reply lost after success is not
-    /// mistaken for a failure.
+    /// Commits. Conflicts, throttles and lost replies are tried again under one client token, by which the database knows
+    /// what it has carried out: a reply lost after success is mistaken neither for a failure nor for somebody else's write.
     ///
     /// # Errors
     /// [`StoreError::Condition`] where a condition did not hold; [`StoreError::Unavailable`] after the last attempt.
@@ -252,34 +260,74 @@ impl Transaction<'_> {
                 Ok(_) => return Ok(()),
                 Err(error) => error,
             };
-            let mut retry = false;
-            if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
-                let codes: Vec<&str> =
-                    cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None")).collect();
-                if let Some(index) = codes.iter().position(|code| *code == "ConditionalCheckFailed") {
-                    return Err(StoreError::Condition { index });
-                }
-                retry = codes.iter().any(|code| {
-                    matches!(*code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
-                });
-            } else if let Some(service) = error.as_service_error() {
-                retry = matches!(
-                    service.code(),
-                    Some(
-                        "TransactionInProgressException"
-                            | "ThrottlingException"
-                            | "ProvisionedThroughputExceededException"
-                            | "RequestLimitExceeded"
-                            | "InternalServerError"
-                    )
-                );
-            }
+            let retry = match &error {
+                // No answer, or none that can be read: it may have been carried out, which the token will tell.
+                SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => true,
+                SdkError::ServiceError(answer) => match answer.err() {
+                    TransactWriteItemsError::TransactionCanceledException(cancelled) => {
+                        let reasons = cancelled.cancellation_reasons().iter();
+                        let codes: Vec<&str> = reasons.map(|reason| reason.code().unwrap_or("None")).collect();
+                        if let Some(index) = codes.iter().position(|code| *code == "ConditionalCheckFailed") {
+                            return Err(StoreError::Condition { index });
+                        }
+                        codes.iter().any(|code| {
+                            matches!(*code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
+                        })
+                    }
+                    refused => {
+                        let passes = matches!(
+                            refused.code(),
+                            Some(
+                                "TransactionInProgressException"
+                                    | "ThrottlingException"
+                                    | "ProvisionedThroughputExceededException"
+                                    | "RequestLimitExceeded"
+                            )
+                        );
+                        passes || answer.raw().status().is_server_error()
+                    }
+                },
+                _ => false,
+            };
             attempt += 1;
             if !retry || attempt >= ATTEMPTS {
                 return Err(StoreError::Unavailable { operation: "TransactWriteItems", source: Box::new(error) });
             }
             tokio::time::sleep(pause(attempt)).await;
         }
+    }
+}
+
+/// Does again what somebody else's write came before, with pauses, until it holds or has been tried `attempts` times
+/// more. `attempt` is told how often it was tried before.
+///
+/// # Errors
+/// What the last attempt failed with.
+pub async fn until_it_holds<T, E: Overtaken>(
+    attempts: u32,
+    mut attempt: impl AsyncFnMut(u32) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut tried = 0;
+    loop {
+        match attempt(tried).await {
+            Err(error) if error.is_overtaken() && tried < attempts => {
+                tried += 1;
+                tokio::time::sleep(pause(tried)).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// An error that may only mean that somebody else wrote first.
+pub trait Overtaken {
+    /// Whether a condition did not hold, so that what was decided must be decided anew.
+    fn is_overtaken(&self) -> bool;
+}
+
+impl Overtaken for StoreError {
+    fn is_overtaken(&self) -> bool {
+        self.is_condition()
     }
 }
 

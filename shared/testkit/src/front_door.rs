@@ -3,6 +3,10 @@
 //! `/api/…` goes to the API's stage, `/console/…` to the console's. Method, headers, body and status pass unchanged,
 //! hop-by-hop headers (RFC 9110 §7.6.1) and `Host` apart.
 
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -26,6 +30,7 @@ pub struct FrontDoor {
     api: String,
     console: Option<String>,
     http: reqwest::Client,
+    received: Option<Arc<Mutex<File>>>,
 }
 
 impl FrontDoor {
@@ -43,7 +48,19 @@ impl FrontDoor {
                 .redirect(reqwest::redirect::Policy::none())
                 .no_proxy()
                 .build()?,
+            received: None,
         })
+    }
+
+    /// Appends what is sent to the API to a file, one JSON object a line with `query` and `body`: what the logs of a
+    /// run are searched for.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn received_to(mut self, path: &Path) -> anyhow::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        self.received = Some(Arc::new(Mutex::new(file)));
+        Ok(self)
     }
 
     /// Routes of the front door; `GET /_health` answers for itself.
@@ -61,7 +78,7 @@ impl FrontDoor {
 }
 
 /// Local runs touch nothing outside this computer.
-fn target(url: &str) -> anyhow::Result<String> {
+pub(crate) fn target(url: &str) -> anyhow::Result<String> {
     let parsed = reqwest::Url::parse(url).map_err(|error| anyhow::anyhow!("target '{url}': {error}"))?;
     let local = match parsed.host_str() {
         Some("localhost" | "[::1]") => true,
@@ -100,6 +117,14 @@ async fn forward(State(door): State<FrontDoor>, request: Request) -> Response {
             &format!("the body is longer than {LONGEST_BODY} bytes or broke off"),
         );
     };
+    if let Some(file) = door.received.as_ref().filter(|_| below(path, "/api").is_some()) {
+        let line = json!({"query": parts.uri.query(), "body": String::from_utf8_lossy(&body)});
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        // Without it the run goes on; the search of the logs asks for the file.
+        if let Err(error) = writeln!(file, "{line}") {
+            eprintln!("what was received cannot be kept: {error}");
+        }
+    }
     let answer = async {
         let response =
             door.http.request(parts.method, &url).headers(end_to_end(&parts.headers, true)).body(body).send().await?;
@@ -136,7 +161,7 @@ fn below<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
     path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-fn end_to_end(headers: &HeaderMap, request: bool) -> HeaderMap {
+pub(crate) fn end_to_end(headers: &HeaderMap, request: bool) -> HeaderMap {
     let named: Vec<String> = headers
         .get_all(header::CONNECTION)
         .iter()

@@ -1,5 +1,7 @@
-//! Synthetic population, sandbox GOV.UK Notify and the local front door.
+//! Synthetic population, sandbox GOV.UK Notify, the local front door, a DynamoDB in memory and a proxy that makes one fail.
 
+pub mod dynamodb;
+pub mod faults;
 pub mod front_door;
 pub mod notify;
 pub mod population;

@@ -5,9 +5,12 @@ const ROOMS = {
   "/picture": ["planner", "analyst", "engineer"],
   "/campaigns": ["planner", "analyst", "engineer"],
   "/waves": ["planner", "engineer"],
+  "/person": ["records-officer"],
+  "/feeds": ["planner", "engineer"],
+  "/audit": ["auditor"],
   "/system": ["engineer"],
 };
-const ROLES = ["planner", "analyst", "engineer", "agent"];
+const ROLES = ["planner", "analyst", "engineer", "agent", "records-officer", "auditor"];
 
 /** Pages with the role that looks at them, the status they answer with and a text that they show. */
 const pages = (campaign) => [
@@ -18,6 +21,10 @@ const pages = (campaign) => [
   ["campaign", "analyst", `/campaigns/${campaign}`, 200, /Who it is for/],
   ["waves", "planner", "/waves", 200, /Waves/],
   ["system", "engineer", "/system", 200, /System/],
+  ["feeds", "planner", "/feeds", 200, /Feeds/],
+  ["look-up", "records-officer", "/person", 200, /Look a person up/],
+  ["audit", "auditor", "/audit", 200, /Who looked at a person/],
+  ["unknown-file", "engineer", "/feeds/no-such-file.csv", 404, /no-such-file/],
   ["home-of-an-agent", "agent", "/", 200, /No room for your role yet/],
   ["refused", "analyst", "/system", 403, /engineer/],
   ["unknown-campaign", "planner", "/campaigns/no-such-campaign", 404, /no-such-campaign/],

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 /// Items by table, partition and sort key.
 type Items = BTreeMap<(String, String, String), Value>;
 
-/// What the database holds, and the table to which it refuses single writes.
+/// What the database holds, and the table to which it refuses writes.
 #[derive(Clone, Default)]
 pub(super) struct DynamoDb {
     items: Arc<Mutex<Items>>,
@@ -56,7 +56,7 @@ impl DynamoDb {
         (database, Store::new(Client::from_conf(config), tables))
     }
 
-    /// From now on refuses single writes to a table.
+    /// From now on refuses writes to a table.
     pub(super) fn refuse(&self, table: &str) {
         *self.refused.lock().unwrap() = Some(table.to_owned());
     }
@@ -66,6 +66,12 @@ impl DynamoDb {
         let items = self.items.lock().unwrap();
         let wanted = items.iter().filter(|((held, _, key), _)| held == table && key.starts_with(sk));
         wanted.map(|(_, item)| item.clone()).collect()
+    }
+
+    fn refuses(&self, asked: &Value) -> bool {
+        let refused = self.refused.lock().unwrap();
+        let mut writes = asked["TransactItems"].as_array().unwrap().iter();
+        refused.as_deref().is_some_and(|table| writes.any(|write| write["Put"]["TableName"] == table))
     }
 
     fn call(&self, operation: &str, asked: &Value) -> Result<Value, Value> {
@@ -101,6 +107,9 @@ impl DynamoDb {
             "PutItem" => {
                 items.insert(key(&asked["TableName"], &asked["Item"]), asked["Item"].clone());
                 Ok(json!({}))
+            }
+            "TransactWriteItems" if self.refuses(asked) => {
+                Err(json!({"__type": "com.amazonaws.dynamodb.v20120810#ValidationException", "message": "refused"}))
             }
             "TransactWriteItems" => {
                 let writes = asked["TransactItems"].as_array().unwrap();

@@ -165,7 +165,7 @@ fn a_search_finds_what_is_live_of_this_person_of_these_types_on_these_days() {
     let names = |query: Value| {
         let search = by_patient(query);
         let types = permitted(&gate(), "EMIS", &search).unwrap();
-        let found = covered(&search, &types, records(), false).unwrap();
+        let found = covered(&search, &[search.number], &types, records(), false).unwrap();
         found.iter().map(|one| one.immunization.identifier().1.to_owned()).collect::<Vec<_>>().join(" ")
     };
     let mut query = json!({"patient.identifier": [NUMBER], "-immunization.target": ["FLU,COVID"]});

@@ -16,14 +16,18 @@ const AT_ONCE: usize = 64;
 #[derive(Clone)]
 pub(super) struct Api {
     pub(super) database: DynamoDb,
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     gate: Arc<Gate>,
 }
 
 impl Api {
     pub(super) async fn start() -> Self {
+        Self::with(gate()).await
+    }
+
+    pub(super) async fn with(gate: Gate) -> Self {
         let (database, store) = DynamoDb::start().await;
-        Self { database, store: Arc::new(store), gate: Arc::new(gate()) }
+        Self { database, store: Arc::new(store), gate: Arc::new(gate) }
     }
 
     pub(super) async fn ask(&self, request: &Request) -> Result<Answer, ApiError> {
@@ -42,7 +46,7 @@ impl Api {
     }
 
     /// The bundle that a person's search for flu finds.
-    async fn found(&self, number: &str) -> Value {
+    pub(super) async fn found(&self, number: &str) -> Value {
         let form =
             format!("patient.identifier=https://fhir.nhs.uk/Id/nhs-number|{number}&-immunization.target=FLU,COVID");
         let answer = self.send("POST", "/Immunization/_search", &form).await;
@@ -50,12 +54,15 @@ impl Api {
         answer.body
     }
 
-    /// Operations and purposes in the audit trail, all people together.
-    fn audited(&self) -> Vec<String> {
+    /// Operations, purposes and results in the trails of all people (`P#`) or all actors (`A#`).
+    fn audited(&self, whose: &str) -> Vec<String> {
         let entries = self.database.items("AUDIT", "");
         let text = |entry: &Value, name: &str| entry[name]["S"].as_str().unwrap().to_owned();
-        let mut all: Vec<String> =
-            entries.iter().map(|entry| format!("{} {}", text(entry, "operation"), text(entry, "purpose"))).collect();
+        let mut all: Vec<String> = entries
+            .iter()
+            .filter(|entry| text(entry, "pk").starts_with(whose))
+            .map(|entry| ["operation", "purpose", "result"].map(|name| text(entry, name)).join(" "))
+            .collect();
         all.sort();
         all
     }
@@ -152,7 +159,46 @@ async fn what_is_disclosed_is_written_down_first() {
     assert_eq!(api.send("POST", "/Immunization/_search", identifier).await.body["total"], 1);
     let forbidden = request("GET", &format!("/Immunization/{id}"), "NOBODY", "");
     assert_eq!(api.ask(&forbidden).await.unwrap().status, 403);
-    assert_eq!(api.audited(), ["create api", "read api", "search api FLU", "search api identifier"]);
+    let mut expected = vec![
+        "create api allowed",
+        "read api allowed",
+        "read api refused",
+        "search api FLU allowed",
+        "search api identifier allowed",
+    ];
+    assert_eq!(api.audited("P#"), expected);
+    // The actors' trails have the same, and the search that found nobody.
+    expected.insert(3, "search api FLU not_found");
+    expected.sort_unstable();
+    assert_eq!(api.audited("A#"), expected);
+}
+
+#[tokio::test]
+async fn what_comes_to_nothing_is_written_down_too() {
+    let (api, id, body) = (Api::start().await, id(), immunization());
+    let path = format!("/Immunization/{id}");
+    api.send("GET", &path, "").await;
+    api.send("DELETE", &path, "").await;
+    assert_eq!(api.audited("A#"), ["delete api not_found", "read api not_found"]);
+    assert!(api.audited("P#").is_empty(), "nobody is known yet");
+    api.send("POST", "/Immunization", &body).await;
+    for (method, path, form) in [
+        ("DELETE", path.as_str(), String::new()),
+        ("POST", "/Immunization/_search", "identifier=https://supplier.example/vaccinations|made-up-0001".to_owned()),
+        (
+            "POST",
+            "/Immunization/_search",
+            "patient.identifier=https://fhir.nhs.uk/Id/nhs-number|9990001014&-immunization.target=FLU".to_owned(),
+        ),
+    ] {
+        assert_eq!(api.ask(&request(method, path, "NOBODY", &form)).await.unwrap().status, 403, "{method} {path}");
+    }
+    assert_eq!(api.send("POST", "/Immunization", &body).await.status, 422);
+    assert_eq!(
+        api.audited("P#"),
+        ["create api allowed", "create api refused", "delete api refused", "search api refused", "search api refused",]
+    );
+    assert!(api.database.items("AUDIT", "").iter().all(|entry| !entry.to_string().contains("9990001014")));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use aws_sdk_lambda::{error::DisplayErrorContext, primitives::Blob};
 use aws_sdk_sqs::types::QueueAttributeName;
-use ims_runtime::auth::{AUDIENCE, Claims, ISSUER, sign};
+use ims_runtime::auth::{Claims, sign};
 use ims_store::{FeedFile, FeedFileState, Store, Tables};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde_json::Value;
@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const HOUR: i8 = 15;
 /// Supplier whose records come by the API.
 const SUPPLIER: &str = "EMIS";
+/// Who sends appointments.
+const BOOKING_SERVICE: &str = "NBS";
 /// Queues in the order in which work passes through them.
 const QUEUES: [&str; 5] = ["record-ingest", "cohort-selection", "invitation-issue", "sms-dispatch", "letter-dispatch"];
 
@@ -40,6 +42,8 @@ pub struct Running {
     http: reqwest::Client,
     /// Bearer token of a supplier.
     pub token: String,
+    /// Bearer token of the booking service.
+    booking_token: String,
 }
 
 /// A token of the sandbox issuer.
@@ -47,18 +51,14 @@ fn token(endpoints: &Endpoints, subject: &str, supplier: Option<&str>, role: Opt
     let key = std::fs::read(&endpoints.issuer_key).with_context(|| format!("reading {}", endpoints.issuer_key))?;
     let now = u64::try_from(Timestamp::now().as_second())?;
     let claims = Claims {
-        iss: ISSUER.into(),
-        aud: AUDIENCE.into(),
-        sub: subject.to_owned(),
-        exp: now + TOKEN_SECONDS,
-        iat: now,
         supplier: supplier.map(str::to_owned),
         role: role.map(str::to_owned),
+        ..Claims::new(subject, now, TOKEN_SECONDS)
     };
     Ok(sign(&claims, &key)?)
 }
 
-/// A token of a supplier's, from the sandbox issuer.
+/// A token of a supplier, from the sandbox issuer.
 ///
 /// # Errors
 /// Where it cannot be signed.
@@ -92,7 +92,8 @@ impl Running {
             lambda: aws_sdk_lambda::Client::new(&config),
             // Idle connections are dropped before the front door drops them in the middle of a request.
             http: reqwest::Client::builder().no_proxy().pool_idle_timeout(Duration::from_secs(1)).build()?,
-            token: token(endpoints, SUPPLIER, Some(SUPPLIER), None)?,
+            token: supplier_token(endpoints, SUPPLIER)?,
+            booking_token: supplier_token(endpoints, BOOKING_SERVICE)?,
             endpoints: endpoints.clone(),
         })
     }
@@ -261,9 +262,10 @@ impl Running {
     pub async fn post(&self, resource: &str, body: &Value) -> Result<u16> {
         let url = format!("{}/{resource}", self.endpoints.api);
         let kind = if resource == "Immunization" { "application/fhir+json" } else { "application/json" };
+        let token = if resource == "Booking" { &self.booking_token } else { &self.token };
         let mut in_doubt = false;
         for attempt in 1..=4u64 {
-            let request = self.http.post(&url).bearer_auth(&self.token).header("content-type", kind);
+            let request = self.http.post(&url).bearer_auth(token).header("content-type", kind);
             match request.body(serde_json::to_vec(body)?).send().await {
                 // After an answer that was lost, "it is there already" means that the first attempt was taken.
                 Ok(answer) if in_doubt && matches!(answer.status().as_u16(), 409 | 422) => return Ok(201),

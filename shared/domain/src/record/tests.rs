@@ -110,6 +110,37 @@ fn a_record_tells_who_someone_is_until_the_demographics_feed_does() {
     assert_eq!(record.person.demographics.date_of_birth, Some(date(1951, 5, 5)));
 }
 
+/// Sets one of a person's states.
+type Set = fn(&mut States);
+
+#[test]
+fn each_of_the_five_states_is_set_and_lifted_in_any_order_of_arrival() {
+    let set: [(&str, Set); 5] = [
+        ("dead", |states| states.dead = Some(crate::person::Death { date: None, formal: false })),
+        ("removed", |states| states.removed = Some("EMB".into())),
+        ("superseded", |states| states.superseded_by = Some("9990000018".parse().unwrap())),
+        ("invalidated", |states| states.invalidated = true),
+        ("restricted", |states| states.restricted = true),
+    ];
+    let row = |serial, states| Change::Demographics(Box::new((Demographics { serial, ..Default::default() }, states)));
+    for (name, set) in set {
+        let mut states = States::default();
+        set(&mut states);
+        let (first, lifted, again) = (row(1, states.clone()), row(2, States::default()), row(3, states.clone()));
+        let mut record = Record::new(person());
+        record.apply(&first);
+        assert_eq!(record.person.states, states, "{name}");
+        record.apply(&lifted);
+        assert_eq!(record.person.states, States::default(), "{name} is lifted");
+        record.apply(&again);
+        assert_eq!(record.person.states, states, "{name} again");
+        let mut late = Record::new(person());
+        assert_eq!(late.apply(&lifted), Outcome::Applied, "{name}");
+        assert_eq!(late.apply(&first), Outcome::AlreadyKnown, "{name}: an older row does not bring it back");
+        assert_eq!(late.person.states, States::default(), "{name}");
+    }
+}
+
 #[test]
 fn two_records_of_one_day_are_one_dose() {
     let mut record = Record::new(person());

@@ -6,8 +6,6 @@ use jiff::civil::Time;
 use jiff::tz::Offset;
 use thiserror::Error;
 
-use super::Supplier;
-
 /// The version of the file format that is taken.
 const VERSION: u8 = 5;
 
@@ -34,10 +32,8 @@ pub struct FileName {
     pub vaccine: VaccineType,
     /// Version of the format; 5.
     pub version: u8,
-    /// ODS code, in capitals.
+    /// ODS code of the supplier, in capitals.
     pub ods: String,
-    /// The supplier that the ODS code stands for.
-    pub supplier: &'static Supplier,
     /// When the supplier made it; the order of a supplier's files.
     pub created: Timestamp,
     /// Extension.
@@ -48,7 +44,7 @@ impl FileName {
     /// Reads a name without folders.
     ///
     /// # Errors
-    /// If any part is wrong, or the ODS code stands for no supplier.
+    /// If any part is wrong.
     pub fn parse(name: &str) -> Result<Self, FileNameError> {
         Self::read(name).ok_or(FileNameError)
     }
@@ -64,7 +60,12 @@ impl FileName {
         let mut part = || parts.next();
         let (vaccine, vaccinations, version, ods, created) = (part()?, part()?, part()?, part()?, part()?);
         let is_version = |text: &str| text.eq_ignore_ascii_case("v5");
-        if parts.next().is_some() || !vaccinations.eq_ignore_ascii_case("vaccinations") || !is_version(version) {
+        let is_ods = (2..=10).contains(&ods.len()) && ods.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if parts.next().is_some()
+            || !is_ods
+            || !vaccinations.eq_ignore_ascii_case("vaccinations")
+            || !is_version(version)
+        {
             return None;
         }
         Some(Self {
@@ -72,7 +73,6 @@ impl FileName {
             vaccine: vaccine.parse().ok()?,
             version: VERSION,
             ods: ods.to_ascii_uppercase(),
-            supplier: Supplier::by_ods_code(ods)?,
             created: read_created(created)?,
             extension,
         })
@@ -110,7 +110,7 @@ mod tests {
     fn names_are_read_in_any_case() {
         let name = FileName::parse("hpv_VACCINATIONS_V5_ygm41_20250730t12000001.CSV").unwrap();
         assert_eq!(name.vaccine.code(), "HPV");
-        assert_eq!((name.ods.as_str(), name.supplier.name, name.extension), ("YGM41", "EMIS", Extension::Csv));
+        assert_eq!((name.ods.as_str(), name.extension), ("YGM41", Extension::Csv));
         assert_eq!(name.created.to_string(), "2025-07-30T11:00:00Z");
         assert_eq!(name.stem, "hpv_VACCINATIONS_V5_ygm41_20250730t12000001");
         let dat = FileName::parse("3IN1_Vaccinations_v5_YGA_20250730T12000000.dat").unwrap();
@@ -125,7 +125,7 @@ mod tests {
             "HP_Vaccinations_v5_YGM41_20250730T12000000.csv",
             "HPV_Vaccination_v5_YGM41_20250730T12000000.csv",
             "HPV_Vaccinations_v0_YGM41_20250730T12000000.csv",
-            "HPV_Vaccinations_v5_ABC12_20250730T12000000.csv",
+            "HPV_Vaccinations_v5_AB-12_20250730T12000000.csv",
             "HPV_Vaccinations_v5_YGM41_20250730T12000000.pdf",
             "HPV_Vaccinations_v5_YGM41_20250730T12000000",
             "HPV_Vaccinations_v5_YGM41_20250730T12000002.csv",

@@ -1,8 +1,8 @@
 //! Vaccination batch files: pipe-delimited, 34 columns, one record change a row.
 
 mod file_name;
+mod operations;
 mod row;
-mod suppliers;
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -11,8 +11,8 @@ use csv::StringRecord;
 use thiserror::Error;
 
 pub use file_name::{Extension, FileName, FileNameError};
+pub use operations::{Operation, Operations};
 pub use row::{Delete, Row, RowAction, RowError};
-pub use suppliers::{Operation, Operations, SUPPLIERS, Supplier};
 
 /// The columns, in order.
 pub const HEADER: [&str; 34] = [

@@ -1,12 +1,15 @@
 //! Stand-ins for what is outside the service, for local runs: they bind 127.0.0.1 and reach nothing beyond it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
 use clap::{Parser, Subcommand};
+use ims_testkit::faults::Faults;
 use ims_testkit::front_door::FrontDoor;
 use ims_testkit::notify::{Callback, Config, Key, Sandbox};
+use tokio::net::TcpListener;
 
 /// Sandbox services for local runs.
 #[derive(Parser)]
@@ -59,6 +62,18 @@ enum Service {
         /// Base URL that /console/… goes to.
         #[arg(long)]
         console_target: Option<String>,
+        /// File to which queries and bodies sent to /api/… are appended, one JSON object a line.
+        #[arg(long)]
+        received: Option<PathBuf>,
+    },
+    /// Proxy before DynamoDB that makes it fail as it is told.
+    Faults {
+        /// Port on 127.0.0.1.
+        #[arg(long)]
+        port: u16,
+        /// Base URL of the database.
+        #[arg(long)]
+        target: String,
     },
 }
 
@@ -92,15 +107,27 @@ async fn main() -> anyhow::Result<()> {
             };
             serve(port, "notify", Sandbox::new(config)?.router()).await
         }
-        Service::FrontDoor { port, api_target, console_target } => {
-            serve(port, "front door", FrontDoor::new(&api_target, console_target.as_deref())?.router()).await
+        Service::FrontDoor { port, api_target, console_target, received } => {
+            let mut door = FrontDoor::new(&api_target, console_target.as_deref())?;
+            if let Some(path) = received {
+                door = door.received_to(&path)?;
+            }
+            serve(port, "front door", door.router()).await
+        }
+        Service::Faults { port, target } => {
+            let listener = listen(port, "faults").await?;
+            Ok(Faults::new(&target)?.serve(listener).await?)
         }
     }
 }
 
 async fn serve(port: u16, name: &str, router: Router) -> anyhow::Result<()> {
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.with_context(|| format!("port {port}"))?;
-    eprintln!("sandbox {name} on http://{}", listener.local_addr()?);
-    axum::serve(listener, router).await?;
+    axum::serve(listen(port, name).await?, router).await?;
     Ok(())
+}
+
+async fn listen(port: u16, name: &str) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.with_context(|| format!("port {port}"))?;
+    eprintln!("sandbox {name} on http://{}", listener.local_addr()?);
+    Ok(listener)
 }
