@@ -121,9 +121,10 @@ def is_there(packages, named):
     folders = {name.replace("-", "_"): Path(package["manifest_path"]).parent for name, package in packages.items()}
     assert crate in folders, f"there is no crate {crate}"
     way = "/".join(module for module in modules if module != "tests") or "lib"
+    # Unit tests of a crate may have files of their own under src/tests.
     files = [
         folders[crate] / place
-        for place in (f"src/{way}.rs", f"src/{way}/mod.rs", f"src/{way}/tests.rs", f"tests/{way}.rs", f"e2e/{way}.rs", "src/tests.rs")
+        for place in (f"src/{way}.rs", f"src/{way}/mod.rs", f"src/{way}/tests.rs", f"src/tests/{way}.rs", f"tests/{way}.rs", f"e2e/{way}.rs", "src/tests.rs")
     ]
     return any(path.is_file() and test in RUST_TEST.findall(path.read_text()) for path in files)
 

@@ -9,6 +9,7 @@ use crate::codes::{self, DOSE_UNIT, REASON, ROUTES, SITES};
 use crate::days::{compact, day, later};
 use crate::payloads::ODS;
 use crate::people::{Patient, gender_code};
+use crate::refusals;
 use crate::steps::Said;
 use crate::world::World;
 
@@ -52,11 +53,12 @@ impl Sheet {
         }
     }
 
-    /// Whether a row is made up to be refused: its identifier says so, or is blank.
+    /// Whether a row is made up to be refused: its identifier says so or is blank, or its surname is a refusal's name.
     #[must_use]
     pub fn is_to_fail(&self, row: usize) -> bool {
         let id = self.value(row, "UNIQUE_ID");
-        id.starts_with("Fail-") || id.trim().is_empty()
+        let named = refusals::named(self.value(row, "PERSON_SURNAME")).is_some();
+        named || id.starts_with("Fail-") || id.trim().is_empty()
     }
 
     /// Name without extension.

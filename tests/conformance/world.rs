@@ -35,6 +35,8 @@ pub struct Bench {
     pub http: reqwest::Client,
     /// Its business time when the run began.
     pub now: Timestamp,
+    /// Whether that time stands still.
+    stands: bool,
     /// People of this run.
     pub people: People,
     /// What goes out in change files.
@@ -65,6 +67,7 @@ impl Bench {
             running,
             http: reqwest::Client::builder().no_proxy().pool_idle_timeout(Duration::from_secs(1)).build()?,
             now,
+            stands: clock.contains_key("now"),
             people: People::of_run(run),
             changes: Mutex::new(Changes::default()),
             events: Mutex::new(Events::of(&endpoints).await),
@@ -95,8 +98,11 @@ impl Bench {
     pub async fn free_name(&self, beginning: &str, extension: &str) -> Result<String> {
         let mut names = self.names.lock().await;
         let next = names.entry(beginning.to_owned()).or_insert(0);
+        // A file is ordered among changes through the API by its time: it must not be before one that was made.
+        let now = if self.stands { self.now } else { later(Timestamp::now(), 1) };
+        *next = now.as_second().max(*next);
         loop {
-            let name = format!("{beginning}_{}00.{extension}", compact(later(self.now, *next)));
+            let name = format!("{beginning}_{}00.{extension}", compact(Timestamp::from_second(*next)?));
             *next += 1;
             if self.running.store.file(&name).await?.is_none() {
                 return Ok(name);

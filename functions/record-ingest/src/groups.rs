@@ -1,6 +1,6 @@
 //! Which rows must be applied one after the other: those about one person or one immunisation.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::rows::Prepared;
 
@@ -41,9 +41,22 @@ fn root(parents: &mut [usize], mut index: usize) -> usize {
     index
 }
 
-/// A group cut into runs under one NHS number each, short enough for one call of the store.
+/// A group cut into runs under one NHS number each, short enough for one call of the store. A run changes an
+/// immunisation once at most: every change is written, so that each of its versions is kept and goes to subscribers.
 pub fn runs(group: &[Prepared]) -> impl Iterator<Item = &[Prepared]> {
-    group.chunk_by(|one, next| one.number == next.number).flat_map(|run| run.chunks(LONGEST_RUN))
+    let (mut changed, mut length) = (HashSet::new(), 0);
+    group.chunk_by(move |one, next| {
+        changed.extend(one.immunisation());
+        length += 1;
+        let same_run = one.number == next.number
+            && length < LONGEST_RUN
+            && next.immunisation().is_none_or(|id| !changed.contains(&id));
+        if !same_run {
+            changed.clear();
+            length = 0;
+        }
+        same_run
+    })
 }
 
 #[cfg(test)]

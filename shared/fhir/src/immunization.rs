@@ -268,7 +268,7 @@ impl Immunization {
     pub fn to_search_json(&self, id: ImmunisationId, version: u32, patient_url: &str) -> Value {
         let mut resource = self.to_json(id, version);
         if let Some(members) = resource.as_object_mut() {
-            members.shift_remove("contained");
+            let contained = members.shift_remove("contained").unwrap_or_default();
             if let Some(Value::Array(performers)) = members.get_mut("performer") {
                 let is_internal = |performer: &Value| {
                     performer.text_at(&["actor", "reference"]).is_some_and(|to| to.starts_with('#'))
@@ -281,6 +281,8 @@ impl Immunization {
             let mut patient = json!({"reference": patient_url, "type": "Patient"});
             if let Some(number) = self.nhs_number {
                 patient["identifier"] = json!({"system": uri::NHS_NUMBER, "value": number.to_string()});
+            } else if names_no_number(&contained) {
+                patient["identifier"] = json!({"system": uri::NHS_NUMBER});
             }
             members.insert("patient".to_owned(), patient);
         }
@@ -303,6 +305,14 @@ impl std::fmt::Debug for Immunization {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Immunization({} on {}, redacted)", self.vaccine, self.occurred_on)
     }
+}
+
+/// Whether a patient among these has an identifier that is to be an NHS number and has no value.
+fn names_no_number(contained: &Value) -> bool {
+    let patients = contained.as_array().into_iter().flatten().filter(|part| part["resourceType"] == "Patient");
+    patients
+        .flat_map(|patient| patient["identifier"].as_array().into_iter().flatten())
+        .any(|identifier| identifier["system"] == uri::NHS_NUMBER && identifier.get("value").is_none_or(Value::is_null))
 }
 
 fn gender(code: &str) -> Option<Gender> {
