@@ -9,7 +9,6 @@ use serde_json::Value;
 use crate::columns;
 use crate::events::mark;
 use crate::found::shown;
-use crate::payloads::CONCEPTS;
 use crate::sheet::Sheet;
 use crate::steps::{Said, Step, steps};
 use crate::stored::{id_of, last_written, rows_with};
