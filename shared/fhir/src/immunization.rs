@@ -310,9 +310,9 @@ impl std::fmt::Debug for Immunization {
 /// Whether a patient among these has an identifier that is to be an NHS number and has no value.
 fn names_no_number(contained: &Value) -> bool {
     let patients = contained.as_array().into_iter().flatten().filter(|part| part["resourceType"] == "Patient");
-    patients.flat_map(|patient| patient["identifier"].as_array().into_iter().flatten()).any(|identifier| {
-        identifier["system"] == uri::NHS_NUMBER && identifier.get("value").is_none_or(Value::is_null)
-    })
+    patients
+        .flat_map(|patient| patient["identifier"].as_array().into_iter().flatten())
+        .any(|identifier| identifier["system"] == uri::NHS_NUMBER && identifier.get("value").is_none_or(Value::is_null))
 }
 
 fn gender(code: &str) -> Option<Gender> {
