@@ -95,7 +95,11 @@ mod tests {
             for group in &groups {
                 prop_assert!(group.is_sorted_by_key(|row| row.row));
                 prop_assert_eq!(runs(group).map(<[_]>::len).sum::<usize>(), group.len());
-                prop_assert!(runs(group).all(|run| run.iter().all(|row| row.number == run[0].number)));
+                for run in runs(group) {
+                    prop_assert!(run.len() <= LONGEST_RUN && run.iter().all(|row| row.number == run[0].number));
+                    let changed: HashSet<_> = run.iter().filter_map(Prepared::immunisation).collect();
+                    prop_assert_eq!(changed.len(), run.len(), "no immunisation is changed twice in a run");
+                }
             }
         }
     }
