@@ -75,6 +75,8 @@ fn plain(text: &str) -> String {
 
 /// The values that stand in a text where a sentence has `{}`.
 fn matched(sentence: &str, text: &str) -> Option<Vec<String>> {
+    // An empty value at the end has left no space before it.
+    let text = if sentence.ends_with("{}") { format!("{text} ") } else { text.to_owned() };
     let lower = text.to_ascii_lowercase();
     let sentence = sentence.to_ascii_lowercase();
     let mut parts = sentence.split("{}");
