@@ -28,7 +28,7 @@ Feature: Files of vaccinations
     And every row is refused in both answers, as its identifier says
     And the file is noted as processed, with its counts
 
-  Scenario: a file changes what the API created, and the API may change it again
+  Scenario: a file changes what the API created
     Given 'EMIS' sends
     And a MENACWY record of a Random patient is held
     And the record is changed by a file
@@ -37,10 +37,17 @@ Feature: Files of vaccinations
     And every row is accepted
     And the rows are stored, updated
     And the changes of its rows go out
-    When the record is deleted by a file
-    And the file is dropped
-    Then every row is accepted
-    And the deletions of its rows go out
+
+  Scenario: a file deletes what the API created
+    Given 'EMIS' sends
+    And a MENACWY record of a Random patient is held
+    And the record is deleted by a file
+    When the file is dropped
+    Then the file is taken
+    And every row is accepted
+    When it is read
+    Then the answer is 404
+    And the answer refuses it: not_found
 
   Scenario: what came from the central database does not go back to it
     Given a FLU file of DPSFULL with

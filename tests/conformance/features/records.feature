@@ -48,7 +48,7 @@ Feature: A vaccination record through the API
       | date of birth       | future_date       | future_DateOfBirth                    |
       | expiry date         | invalid_format    | invalid_expirationDate                |
       | sex                 | F                 | invalid_gender                        |
-      | NHS number          | 99900000181       | invalid_nhsnumber_length              |
+      | NHS number          | 99900000181X      | invalid_nhsnumber_length              |
       | dose number         | 0                 | doseNumberPositiveInt_PositiveInteger |
       | dose number         | 12                | doseNumberPositiveInt_ValidRange      |
 
