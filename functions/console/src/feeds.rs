@@ -206,7 +206,7 @@ fn meaning(file: &FeedFile) -> &'static str {
 fn acknowledgements(file: &FeedFile) -> Vec<(&'static str, String, &'static str)> {
     let name = file_name(file);
     let mut all =
-        vec![("inf-ack.csv", ack::inf_ack_key(name, file.received), "whether the file was taken (InfAck, CSV)")];
+        vec![("inf-ack.csv", ack::inf_ack_key(name, file.received), "the answer to the file as such (InfAck, CSV)")];
     if file.state == FeedFileState::Processed {
         all.push(("bus-ack.csv", ack::bus_ack_csv_key(name, file.received), "the refused rows (BusAck, CSV)"));
         all.push(("bus-ack.json", ack::bus_ack_json_key(name, file.received), "the refused rows (BusAck, JSON)"));

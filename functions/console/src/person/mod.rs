@@ -23,7 +23,7 @@ use crate::rooms::Room;
 use crate::session::Staff;
 use crate::sign_in::{Fields, elsewhere, see};
 use crate::source::{PersonFile, SourceError};
-use crate::{Console, Shared, form, headers};
+use crate::{Console, Shared, form, headers, words};
 
 /// How long a reason that was given opens a record for its author.
 const REASON_HOLDS: SignedDuration = SignedDuration::from_mins(15);
@@ -107,8 +107,8 @@ pub(crate) async fn open(
     let Ok(id) = id.parse::<PersonId>() else { return nowhere(&console).respond(&frame) };
     match shown(&console, &staff, id).await {
         Ok(Some((file, trail))) => {
-            let body = page::body(&console, &file, &trail, console.source().now());
-            frame.page(StatusCode::OK, None, &body)
+            let today = console.source().business_now().await.map(|now| words::local(now).date());
+            frame.answer(today.map(|today| (page::body(&console, &file, &trail, today), None)).map_err(unreadable))
         }
         Ok(None) => frame.page(StatusCode::OK, None, &reason_form(&console, id, &form::Given::default())),
         Err(problem) => problem.respond(&frame),

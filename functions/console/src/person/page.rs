@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ims_domain::person::{Gender, WISH_PREFIX};
 use ims_domain::{Person, VaccineType};
 use ims_store::AuditEntry;
-use jiff::Timestamp;
+use jiff::civil::Date;
 use maud::{Markup, html};
 
 use super::timeline::timeline;
@@ -15,7 +15,7 @@ use crate::{Console, audit, words};
 /// What is written where something is withheld.
 const WITHHELD: &str = "withheld: it may be disclosed to nobody";
 
-pub(super) fn body(console: &Console, file: &PersonFile, trail: &[AuditEntry], now: Timestamp) -> Markup {
+pub(super) fn body(console: &Console, file: &PersonFile, trail: &[AuditEntry], today: Date) -> Markup {
     let person = &file.record.person;
     html! {
         nav class="nhsuk-breadcrumb" aria-label="Breadcrumb" {
@@ -30,7 +30,7 @@ pub(super) fn body(console: &Console, file: &PersonFile, trail: &[AuditEntry], n
         @if let Some(survivor) = person.survivor {
             p { a href=(console.link(&format!("/person/{survivor}"))) { "Open the record that stands for this one" } }
         }
-        section aria-labelledby="demographics" { h2 id="demographics" { "Demographics" } (demographics(person, now)) }
+        section aria-labelledby="demographics" { h2 id="demographics" { "Demographics" } (demographics(person, today)) }
         section aria-labelledby="programmes" { h2 id="programmes" { "Programmes" } (programmes(person)) }
         section aria-labelledby="cohorts" { h2 id="cohorts" { "Cohorts and wishes" } (cohorts(person)) }
         section aria-labelledby="timeline" { h2 id="timeline" { "Timeline" } (timeline(file)) }
@@ -114,9 +114,8 @@ fn line(name: &str, value: &str) -> Markup {
     }
 }
 
-fn demographics(person: &Person, now: Timestamp) -> Markup {
+fn demographics(person: &Person, today: Date) -> Markup {
     let held = &person.demographics;
-    let today = words::local(now).date();
     let born = held.date_of_birth.map_or_else(String::new, |born| {
         let age = person.age_on(today).filter(|_| person.death().is_none());
         age.map_or_else(|| words::day(born), |age| format!("{} (aged {age})", words::day(born)))
@@ -156,7 +155,7 @@ fn demographics(person: &Person, now: Timestamp) -> Markup {
             @for (name, value) in &whereabouts {
                 @if person.is_restricted() { (line(name, WITHHELD)) } @else { (line(name, value)) }
             }
-            (line("Ethnic category", &held.ethnic_category))
+            (line("Ethnic category", ethnic_category(&held.ethnic_category)))
             (line("Language", &held.language))
             @if held.interpreter { (line("Interpreter", "needed")) }
             (line("Source", &if held.serial == 0 {
@@ -165,6 +164,31 @@ fn demographics(person: &Person, now: Timestamp) -> Markup {
                 format!("demographics feed, serial number {}", held.serial)
             }))
         }
+    }
+}
+
+/// An ethnic category in words (NHS Data Dictionary).
+fn ethnic_category(code: &str) -> &str {
+    match code {
+        "A" => "White: British",
+        "B" => "White: Irish",
+        "C" => "White: any other background",
+        "D" => "Mixed: White and Black Caribbean",
+        "E" => "Mixed: White and Black African",
+        "F" => "Mixed: White and Asian",
+        "G" => "Mixed: any other background",
+        "H" => "Asian: Indian",
+        "J" => "Asian: Pakistani",
+        "K" => "Asian: Bangladeshi",
+        "L" => "Asian: any other background",
+        "M" => "Black: Caribbean",
+        "N" => "Black: African",
+        "P" => "Black: any other background",
+        "R" => "Chinese",
+        "S" => "Any other ethnic group",
+        "Z" => "not stated",
+        "99" => "not known",
+        other => other,
     }
 }
 

@@ -14,6 +14,8 @@ use crate::words;
 /// Something that happened on a day.
 struct Event {
     on: Date,
+    /// Which comes after which on one day: what is decided is then sent, and a dose is given at an appointment.
+    place: u8,
     what: String,
     more: Markup,
 }
@@ -32,7 +34,7 @@ pub(super) fn timeline(file: &PersonFile) -> Markup {
     }
     events.extend(file.messages.iter().map(message));
     events.extend(file.calls.iter().map(call));
-    events.sort_by_key(|event| std::cmp::Reverse(event.on));
+    events.sort_by_key(|event| std::cmp::Reverse((event.on, event.place)));
     html! {
         @if events.is_empty() {
             p { "Nothing is recorded yet: no vaccination, no appointment, no invitation." }
@@ -69,6 +71,7 @@ fn vaccination(held: &Immunisation, past: &[&Immunisation], is_restricted: bool)
     let deleted = if held.deleted { ", deleted by its supplier" } else { "" };
     Event {
         on: held.occurred_on,
+        place: 3,
         what: format!("Vaccination: {}{deleted}", held.vaccine.code()),
         more: html! {
             (details(held, is_restricted))
@@ -134,6 +137,7 @@ fn appointment(booking: &Booking, is_restricted: bool) -> Event {
     };
     Event {
         on: booking.appointment_on,
+        place: 2,
         what: format!("Appointment: {}, {what}", booking.programme.code()),
         more: html! {
             p {
@@ -158,6 +162,18 @@ fn because(reason: Option<Reason>) -> Option<String> {
     reason.map(|reason| words::suppression(reason.name()))
 }
 
+/// The rules' answer with its status in words.
+fn in_words(explanation: &str) -> String {
+    let (status, rest) = explanation.split_once(' ').unwrap_or((explanation, ""));
+    let status = match status {
+        "Actionable" => "due now",
+        "NotActionable" => "not due now",
+        "NotEligible" => "not eligible",
+        other => other,
+    };
+    format!("{status} {rest}").trim().to_owned()
+}
+
 fn decided(invitation: &Invitation, decision: &Decision) -> Event {
     let what = step(decision.step);
     let outcome = match because(decision.reason) {
@@ -166,6 +182,7 @@ fn decided(invitation: &Invitation, decision: &Decision) -> Event {
     };
     Event {
         on: decision.on,
+        place: 0,
         what: format!("Decision: {outcome}"),
         more: html! {
             p {
@@ -173,7 +190,7 @@ fn decided(invitation: &Invitation, decision: &Decision) -> Event {
                 @if !decision.cohort.is_empty() { ", as " (words::plain(&decision.cohort)) }
                 "."
             }
-            @if !decision.explanation.is_empty() { p { "The rules: " (decision.explanation) } }
+            @if !decision.explanation.is_empty() { p { "The rules: " (in_words(&decision.explanation)) } }
             p class="nhsuk-body-s" {
                 "Decided under version " (decision.definition) " of the campaign on version " (decision.person_version) " of the person's record."
             }
@@ -201,6 +218,7 @@ fn message(message: &Message) -> Event {
     });
     Event {
         on: message.sent_on.unwrap_or(message.queued_on),
+        place: 1,
         what: format!("{kind} ({}): {state}", step(message.step)),
         more: html! {
             p {
@@ -221,6 +239,7 @@ fn call(call: &ims_domain::invitation::Call) -> Event {
     };
     Event {
         on: call.due,
+        place: 1,
         what: format!("Recall call: {what}"),
         more: html! {
             p {

@@ -19,6 +19,8 @@ fn person(restricted: bool) -> Given {
     let mut person = Person::new(id, Some(NUMBER.parse().unwrap()));
     person.demographics = Demographics {
         given_name: "Alder".into(),
+        date_of_birth: Some(date(1960, 11, 4)),
+        ethnic_category: "M".into(),
         family_name: "Marrow".into(),
         address_lines: vec!["1 Quince Lane".into()],
         postcode: "CB3 8DX".into(),
@@ -53,7 +55,7 @@ fn person(restricted: bool) -> Given {
         person_version: 3,
         cohort: "flu_65_plus".into(),
         reason: Some(Reason::Vaccinated),
-        explanation: "not now".into(),
+        explanation: "NotActionable in cohort 'flu_65_plus'".into(),
     };
     let invitation = Invitation {
         person: id,
@@ -103,7 +105,11 @@ async fn a_record_opens_only_with_a_reason_that_is_written_down_first() {
         "All 2 versions",
         "Batch: L0T0",
         "sent by EMIS through the API",
+        // By the business day, 3 November 2025.
+        "4 November 1960 (aged 64)",
+        "Black: Caribbean",
         "Decision: no invitation: already had the dose",
+        "The rules: not due now in cohort",
         "Who has looked",
     ]);
     assert!(shown.body.contains("<title>Person – "), "a title holds nothing personal");
