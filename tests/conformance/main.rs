@@ -156,12 +156,25 @@ async fn judge(call: &Call, paths: &[PathBuf]) -> Result<Report> {
     let begun = Instant::now();
     let running = rows.into_iter().enumerate().map(|(place, row)| {
         let bench = Arc::clone(&bench);
-        async move { (place, tokio::spawn(run(bench, row)).await) }
+        // A row that breaks off has failed; the others go on.
+        let (feature, scenario, at) = (row.feature.clone(), row.scenario.clone(), row.place);
+        async move {
+            let done = tokio::spawn(run(bench, row)).await;
+            (
+                place,
+                done.unwrap_or_else(|error| Judged {
+                    feature,
+                    scenario,
+                    row: at,
+                    result: Outcome::Failed,
+                    why: format!("broke off: {error}"),
+                }),
+            )
+        }
     });
     let mut running = stream::iter(running).buffer_unordered(AT_A_TIME);
     let mut done = Vec::with_capacity(total);
     while let Some((place, row)) = running.next().await {
-        let row = row.context("a row broke off")?;
         done.push((place, row));
         let (_, row) = &done[done.len() - 1];
         let word = match row.result {
