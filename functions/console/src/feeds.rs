@@ -135,17 +135,24 @@ fn list(console: &Console, wanted: &Wanted, files: &[FeedFile]) -> Markup {
                 @match wanted.day { Some(day) => { " of " (words::day(day)) }, None => { " of the last " (DAYS) " days" } }
                 ", the latest first." @if shown.len() > MOST { " The first " (MOST) " are shown: choose a day." }
             }
-            div class="ims-scroll" tabindex="0" role="region" aria-label="Feed files" {
-                table class="nhsuk-table" {
-                    caption class="nhsuk-table__caption nhsuk-u-visually-hidden" { "Feed files" }
-                    thead class="nhsuk-table__head" {
-                        tr {
-                            @for title in ["File", "Feed", "Received", "State"] { th scope="col" { (title) } }
-                            @for title in ["Rows", "Accepted", "Refused"] { th scope="col" class="ims-number" { (title) } }
-                        }
+            (table(console, shown.into_iter().take(MOST)))
+        }
+    }
+}
+
+/// A table of files, each with a link to its page.
+pub(crate) fn table<'f>(console: &Console, files: impl Iterator<Item = &'f FeedFile>) -> Markup {
+    html! {
+        div class="ims-scroll" tabindex="0" role="region" aria-label="Feed files" {
+            table class="nhsuk-table" {
+                caption class="nhsuk-table__caption nhsuk-u-visually-hidden" { "Feed files" }
+                thead class="nhsuk-table__head" {
+                    tr {
+                        @for title in ["File", "Feed", "Received", "State"] { th scope="col" { (title) } }
+                        @for title in ["Rows", "Accepted", "Refused"] { th scope="col" class="ims-number" { (title) } }
                     }
-                    tbody class="nhsuk-table__body" { @for file in shown.iter().take(MOST) { (row(console, file)) } }
                 }
+                tbody class="nhsuk-table__body" { @for file in files { (row(console, file)) } }
             }
         }
     }
@@ -168,7 +175,11 @@ fn row(console: &Console, file: &FeedFile) -> Markup {
             th scope="row" class="ims-key" { a href=(address(console, file)) { (file_name(file)) } }
             td class="nhsuk-table__cell" { (feed(file)) @if !file.supplier.is_empty() { ", " (file.supplier) } }
             td class="nhsuk-table__cell" { (words::time(file.received)) }
-            td class="nhsuk-table__cell" { (tag(file)) }
+            td class="nhsuk-table__cell" {
+                (tag(file))
+                @if let Some(error) = &file.error { br; span class="nhsuk-body-s" { (error) } }
+                @if let Some(first) = &file.duplicate_of { br; span class="nhsuk-body-s" { "the same as " (first) } }
+            }
             @for value in [file.rows, file.accepted, file.rejected] {
                 td class="nhsuk-table__cell ims-number" { (words::number(value)) }
             }

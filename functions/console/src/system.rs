@@ -6,7 +6,6 @@ use axum::response::Response;
 use futures::future::{join, join_all, join4};
 use ims_domain::campaign::WaveState;
 use ims_domain::ids::stable_hash;
-use ims_fhir::ack;
 use ims_store::{FeedFile, FeedFileState};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -18,7 +17,7 @@ use crate::rooms::Room;
 use crate::session::Staff;
 use crate::source::{CampaignRecord, QueueDepth, SnapshotState, SourceError};
 use crate::waves::state_tag;
-use crate::{Console, Shared, words};
+use crate::{Console, Shared, feeds, words};
 
 /// Days of feed files that are shown.
 const DAYS: i64 = 7;
@@ -111,7 +110,7 @@ async fn body(console: &Console) -> Markup {
         (snapshot_part(&snapshot, now))
         (waves_in_flight(records))
         (reconciliation_table(&reconciled))
-        (file_table(&files))
+        (file_table(console, &files))
     }
 }
 
@@ -392,7 +391,7 @@ pub(crate) fn file_state(state: FeedFileState) -> (&'static str, &'static str) {
     }
 }
 
-fn file_table(files: &Result<Vec<FeedFile>, SourceError>) -> Markup {
+fn file_table(console: &Console, files: &Result<Vec<FeedFile>, SourceError>) -> Markup {
     html! {
         section aria-labelledby="files" {
             h2 id="files" { "Feed files of the last 7 days" }
@@ -403,54 +402,8 @@ fn file_table(files: &Result<Vec<FeedFile>, SourceError>) -> Markup {
                     @if files.len() > MOST_FILES {
                         p { "The latest " (MOST_FILES) " of " (words::count(files.len() as u64, "file", "files")) "." }
                     }
-                    div class="ims-scroll" tabindex="0" role="region" aria-label="Feed files" {
-                        table class="nhsuk-table" {
-                            caption class="nhsuk-table__caption nhsuk-u-visually-hidden" { "Feed files" }
-                            thead class="nhsuk-table__head" {
-                                tr {
-                                    @for title in ["File", "Feed", "Received", "State"] { th scope="col" { (title) } }
-                                    @for title in ["Rows", "Accepted", "Refused"] { th scope="col" class="ims-number" { (title) } }
-                                }
-                            }
-                            tbody class="nhsuk-table__body" {
-                                @for file in files.iter().take(MOST_FILES) { (file_row(file)) }
-                            }
-                        }
-                    }
+                    (feeds::table(console, files.iter().take(MOST_FILES)))
                 },
-            }
-        }
-    }
-}
-
-fn file_row(file: &FeedFile) -> Markup {
-    let (colour, state) = file_state(file.state);
-    let name = file_name(file);
-    html! {
-        tr class="nhsuk-table__row" {
-            th scope="row" class="ims-key" {
-                (name)
-                details class="nhsuk-details" {
-                    summary class="nhsuk-details__summary" { span class="nhsuk-details__summary-text" { "Acknowledgements" span class="nhsuk-u-visually-hidden" { " of " (name) } } }
-                    div class="nhsuk-details__text" {
-                        code { (ack::inf_ack_key(name, file.received)) }
-                        @if file.state == FeedFileState::Processed { br; code { (ack::bus_ack_csv_key(name, file.received)) } }
-                    }
-                }
-            }
-            td class="nhsuk-table__cell" {
-                (file.feed)
-                @if !file.supplier.is_empty() { ", " (file.supplier) }
-                @if let Some(vaccine) = &file.vaccine { ", " (vaccine) }
-            }
-            td class="nhsuk-table__cell" { (words::time(file.received)) }
-            td class="nhsuk-table__cell" {
-                strong class={ "nhsuk-tag nhsuk-tag--" (colour) } { (state) }
-                @if let Some(error) = &file.error { br; span class="nhsuk-body-s" { (error) } }
-                @if let Some(first) = &file.duplicate_of { br; span class="nhsuk-body-s" { "the same as " (first) } }
-            }
-            @for value in [file.rows, file.accepted, file.rejected] {
-                td class="nhsuk-table__cell ims-number" { (words::number(value)) }
             }
         }
     }

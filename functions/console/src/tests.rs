@@ -556,10 +556,12 @@ async fn the_system_room_begins_with_what_needs_attention() {
         "record-ingest",
         "Version 12",
         "990",
-        "ack/FLU_Vaccinations_v5_YGM41_20250730T12000000_InfAck_20261122T13000000.csv",
-        "forwardedFile/",
+        "href=\"/console/feeds/FLU_Vaccinations_v5_YGM41_20250730T12000000.csv\"",
         "Everyone selected is accounted for",
     ]);
+    // Which leads to both acknowledgements.
+    let file = get_as("engineer", season(), "/feeds/FLU_Vaccinations_v5_YGM41_20250730T12000000.csv").await;
+    file.has(&["/inf-ack.csv", "/bus-ack.csv"]);
     let mut troubled = season();
     troubled.queues = Some(vec![
         QueueDepth { name: "SMS_DISPATCH", depth: Some(Depth::default()), dead: Some(2) },
