@@ -4,7 +4,7 @@
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use ims_store::{AuditEntry, AuditResult, AuditSpan};
 use jiff::civil::Date;
@@ -14,9 +14,9 @@ use maud::{Markup, html};
 use crate::layout::{Frame, Problem, empty};
 use crate::rooms::Room;
 use crate::session::Staff;
-use crate::sign_in::{Fields, elsewhere};
+use crate::sign_in::Fields;
 use crate::source::SourceError;
-use crate::{Console, Shared, form, headers, words};
+use crate::{Console, Shared, form, words};
 
 /// Entries that are shown at most: the latest.
 const MOST: usize = 500;
@@ -123,12 +123,8 @@ fn forms(console: &Console, whose: Whose, given: &form::Given, actor: &Actor) ->
 pub(crate) async fn of_person(
     State(console): State<Shared>,
     Extension(staff): Extension<Staff>,
-    headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    if !headers::is_own_post(console.origin(), &headers) {
-        return elsewhere(&console);
-    }
     let frame = frame(&console, &staff);
     let given = form::Given::of(&Fields::of(&body), true);
     let (Some(number), Some(reason)) = (given.number(), given.reason()) else {
@@ -155,12 +151,8 @@ pub(crate) async fn of_person(
 pub(crate) async fn of_actor(
     State(console): State<Shared>,
     Extension(staff): Extension<Staff>,
-    headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    if !headers::is_own_post(console.origin(), &headers) {
-        return elsewhere(&console);
-    }
     let frame = frame(&console, &staff);
     let fields = Fields::of(&body);
     let given = form::Given::of(&fields, false).with_reason_id(ACTOR_REASON);

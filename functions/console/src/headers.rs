@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::Shared;
+use crate::{Shared, sign_in};
 
 /// Scripts, styles, fonts and data come from this origin only; nothing is inline, nothing frames the console.
 pub const POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; \
@@ -44,9 +44,17 @@ pub(crate) fn is_https(origin: Option<&str>, headers: &HeaderMap) -> bool {
     }
 }
 
+/// Lets through nothing that may change something unless one of the console's own pages sent it.
+pub(crate) async fn own_posts(State(console): State<Shared>, request: Request, next: Next) -> Response {
+    if !request.method().is_safe() && !is_own_post(console.origin(), request.headers()) {
+        return sign_in::elsewhere(&console);
+    }
+    next.run(request).await
+}
+
 /// Whether a POST was sent from one of the console's own pages. A browser says so in `Sec-Fetch-Site`; one that does not
 /// sends `Origin`, which must be the configured origin or the host asked for. What says neither is refused.
-pub(crate) fn is_own_post(origin: Option<&str>, headers: &HeaderMap) -> bool {
+fn is_own_post(origin: Option<&str>, headers: &HeaderMap) -> bool {
     if let Some(site) = text(headers, "sec-fetch-site") {
         return site == "same-origin";
     }

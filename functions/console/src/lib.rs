@@ -234,7 +234,10 @@ pub fn router(console: Arc<Console>) -> Router {
         .fallback(nowhere);
     // A nested root is not found with a slash at its end.
     let all = Router::new().route(&format!("{MOUNT}/"), get(sign_in::home)).nest(MOUNT, pages).fallback(nowhere);
-    all.layer(from_fn(note)).layer(from_fn_with_state(Arc::clone(&console), headers::secure)).with_state(console)
+    all.layer(from_fn_with_state(Arc::clone(&console), headers::own_posts))
+        .layer(from_fn(note))
+        .layer(from_fn_with_state(Arc::clone(&console), headers::secure))
+        .with_state(console)
 }
 
 /// The routes of a room, behind its door.

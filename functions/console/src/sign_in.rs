@@ -58,9 +58,6 @@ pub(crate) async fn form(State(console): State<Shared>, RawQuery(query): RawQuer
 
 /// Takes the form.
 pub(crate) async fn submit(State(console): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
-    if !headers::is_own_post(console.origin(), &headers) {
-        return elsewhere(&console);
-    }
     let fields = Fields::of(&body);
     let next = fields.get("next");
     match fields.get("token").map(str::trim) {
@@ -71,9 +68,6 @@ pub(crate) async fn submit(State(console): State<Shared>, headers: HeaderMap, bo
 
 /// Ends the session.
 pub(crate) async fn out(State(console): State<Shared>, headers: HeaderMap) -> Response {
-    if !headers::is_own_post(console.origin(), &headers) {
-        return elsewhere(&console);
-    }
     let is_https = headers::is_https(console.origin(), &headers);
     let cookie = session::clear_cookie(console.cookie_path(), is_https);
     (StatusCode::SEE_OTHER, [(header::LOCATION, console.link("/sign-in")), (header::SET_COOKIE, cookie)])
@@ -161,6 +155,7 @@ fn body(console: &Console, next: Option<&str>, error: Option<&str>, has_ended: b
     }
 }
 
+/// Answers what did not come from one of the console's own pages.
 pub(crate) fn elsewhere(console: &Console) -> Response {
     let frame = Frame { console, staff: None, room: None, title: "Sign in" };
     Problem::new(

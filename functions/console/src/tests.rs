@@ -538,6 +538,18 @@ async fn a_campaign_is_told_in_words() {
 }
 
 #[tokio::test]
+async fn nothing_that_another_site_posts_is_taken() {
+    let paths = ["/sign-in", "/sign-out", "/person", "/person/x", "/audit/person", "/audit/actor", "/no-such-form"];
+    for path in paths {
+        for from in [vec![], vec![("sec-fetch-site", "cross-site")], vec![("origin", "https://elsewhere.example")]] {
+            let answer = post(path, &from, String::new()).await;
+            assert_eq!(answer.status, 403, "{path} from {from:?}");
+            answer.has(&["did not come from the console"]);
+        }
+    }
+}
+
+#[tokio::test]
 async fn waves_show_state_and_counts() {
     get_as("planner", season(), "/waves?campaign=flu-2025").await.has(&[
         "released",

@@ -10,7 +10,7 @@ mod timeline;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use ims_domain::{NhsNumber, PersonId};
 use ims_store::{AuditEntry, AuditResult, AuditSpan, audit};
@@ -21,9 +21,9 @@ use maud::{Markup, html};
 use crate::layout::{Frame, Problem};
 use crate::rooms::Room;
 use crate::session::Staff;
-use crate::sign_in::{Fields, elsewhere, see};
+use crate::sign_in::{Fields, see};
 use crate::source::{PersonFile, SourceError};
-use crate::{Console, Shared, form, headers, words};
+use crate::{Console, Shared, form, words};
 
 /// How long a reason that was given opens a record for its author.
 const REASON_HOLDS: SignedDuration = SignedDuration::from_mins(15);
@@ -65,15 +65,7 @@ fn search_form(console: &Console, given: &form::Given) -> Markup {
 }
 
 /// Answers `POST /person`: finds the person, notes the attempt and its reason, and leads to the record.
-pub(crate) async fn search(
-    State(console): State<Shared>,
-    Extension(staff): Extension<Staff>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    if !headers::is_own_post(console.origin(), &headers) {
-        return elsewhere(&console);
-    }
+pub(crate) async fn search(State(console): State<Shared>, Extension(staff): Extension<Staff>, body: Bytes) -> Response {
     let given = form::Given::of(&Fields::of(&body), true);
     let (Some(number), Some(reason)) = (given.number(), given.reason()) else {
         return frame(&console, &staff).page(StatusCode::BAD_REQUEST, None, &search_form(&console, &given));
@@ -150,12 +142,8 @@ pub(crate) async fn give_reason(
     State(console): State<Shared>,
     Extension(staff): Extension<Staff>,
     Path(id): Path<String>,
-    headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    if !headers::is_own_post(console.origin(), &headers) {
-        return elsewhere(&console);
-    }
     let frame = frame(&console, &staff);
     let Ok(id) = id.parse::<PersonId>() else { return nowhere(&console).respond(&frame) };
     let given = form::Given::of(&Fields::of(&body), false);
