@@ -1,5 +1,7 @@
 //! Events: that a record changed and where to read it, never whom it is about.
 
+use std::collections::HashMap;
+
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use futures::{StreamExt, TryStreamExt, stream};
 use ims_runtime::settings::optional;
@@ -48,15 +50,11 @@ pub(crate) async fn announce(
     written: &[Row],
 ) -> Result<(), ChangeFeedError> {
     let base = optional("IMS_API_URL").unwrap_or_default();
+    let known: HashMap<(&str, u32), &Change> = changes.iter().map(|change| (change.row.name(), change)).collect();
     let mut entries = Vec::with_capacity(written.len());
-    for row in written {
-        let known = changes
-            .iter()
-            .find(|change| change.row.immunisation == row.immunisation && change.row.version == row.version);
-        let has_number = known.map_or_else(|| !text(row, "NHS_NUMBER").is_empty(), |change| change.has_number);
-        if !has_number {
-            continue;
-        }
+    // Without an NHS number nobody can be told whom it concerns.
+    for row in written.iter().filter(|row| !text(row, "NHS_NUMBER").is_empty()) {
+        let known = known.get(&row.name());
         let name = format!("{}/{}/{}", subscriber.name, row.immunisation, row.version);
         let detail = Detail {
             id: Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()),

@@ -79,6 +79,14 @@ pub struct Row {
     pub record: Map<String, Value>,
 }
 
+impl Row {
+    /// What tells one change from another, whatever its number: record and version.
+    #[must_use]
+    pub fn name(&self) -> (&str, u32) {
+        (&self.immunisation, self.version)
+    }
+}
+
 /// A change on its way: the row, still without a place, and what only the event tells.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
@@ -88,8 +96,6 @@ pub struct Change {
     pub practice: String,
     /// Whole years at the vaccination; `None` where the date of birth is not known or later.
     pub subject_age: Option<i16>,
-    /// Whether the record names an NHS number: without one nobody can be told whom it concerns.
-    pub has_number: bool,
 }
 
 /// The member of [`Row::record`] that tells the organisation.
@@ -112,7 +118,6 @@ impl Change {
         if restricted {
             flat.rules.push(Rule::WhereaboutsWithheld);
         }
-        let has_number = !flat.values[0].is_empty();
         let columns = HEADER.iter().zip(flat.values);
         let record = columns.map(|(name, value)| ((*name).to_owned(), Value::String(value))).collect();
         let row = Row {
@@ -137,7 +142,6 @@ impl Change {
                 .date_of_birth
                 .filter(|born| *born <= held.occurred_on)
                 .map(|born| clock::age_on(born, held.occurred_on)),
-            has_number,
         })
     }
 }

@@ -42,9 +42,9 @@ pub(crate) async fn publish(
         };
         let parquet = write_parquet(&written)?;
         objects.put(Bucket::Outbound, &key_of("parquet"), parquet, "application/vnd.apache.parquet").await?;
-        let of_these: HashSet<(&str, u32)> = written.iter().map(name_of).collect();
+        let of_these: HashSet<(&str, u32)> = written.iter().map(Row::name).collect();
         let (these, others): (Vec<Change>, Vec<Change>) =
-            changes.into_iter().partition(|change| of_these.contains(&name_of(&change.row)));
+            changes.into_iter().partition(|change| of_these.contains(&change.row.name()));
         announce(feed, subscriber, &these, &written).await?;
         match store.move_change_feed_end(&subscriber.name, &end, written.len() as u64).await {
             // Another writer found the file too and was faster.
@@ -65,10 +65,6 @@ pub(crate) async fn publish(
     Ok(())
 }
 
-fn name_of(row: &Row) -> (&str, u32) {
-    (&row.immunisation, row.version)
-}
-
 fn to_lines<'r>(rows: impl Iterator<Item = &'r Row>) -> Result<Vec<u8>, serde_json::Error> {
     let mut lines = Vec::new();
     for row in rows {
@@ -87,5 +83,28 @@ fn from_lines(key: &str, lines: &[u8]) -> Result<Vec<Row>, ChangeFeedError> {
             ChangeFeedError::File { key: key.to_owned(), line: place + 1, message }
         })
     });
-    read.collect()
+    let rows: Vec<Row> = read.collect::<Result<_, _>>()?;
+    if rows.is_empty() {
+        // Nobody writes one; to go on behind it would be to come to it again.
+        let message = "no change in it".to_owned();
+        return Err(ChangeFeedError::File { key: key.to_owned(), line: 1, message });
+    }
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_as_it_was_written_and_what_is_none_is_told_without_its_content() {
+        let row = |sequence| Row { sequence, immunisation: "9990000018".into(), ..Row::default() };
+        let rows = [row(1), row(2)];
+        let lines = to_lines(rows.iter()).unwrap();
+        assert_eq!(from_lines("k", &lines).unwrap(), rows);
+        for (lines, told) in [(&b""[..], "k line 1"), (b"\n", "k line 1"), (&lines[..lines.len() - 3], "k line 2")] {
+            let error = from_lines("k", lines).unwrap_err().to_string();
+            assert!(error.contains(told) && !error.contains("9990000018"), "{error}");
+        }
+    }
 }
