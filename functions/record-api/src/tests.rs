@@ -9,7 +9,6 @@ use crate::create::created;
 
 mod access;
 mod changes;
-mod dynamodb;
 mod faults;
 mod merged;
 mod searches;

@@ -129,9 +129,17 @@ impl Held {
                 Ok(json!({"UnprocessedItems": {}}))
             }
             "Query" => Ok(self.query(table, asked)),
+            "TransactWriteItems" if self.refuses_part(asked) => Err(refusal("ValidationException", "refused")),
             "TransactWriteItems" => self.transact(asked),
             other => Err(refusal("UnknownOperationException", &format!("{other} is not asked for by the store"))),
         }
+    }
+
+    /// Whether a transaction writes into the table to which writes are refused.
+    fn refuses_part(&self, asked: &Value) -> bool {
+        let writes = asked["TransactItems"].as_array().into_iter().flatten();
+        let mut tables = writes.filter_map(|write| (write.get("Put").or(write.get("Delete")))?["TableName"].as_str());
+        self.refused.as_deref().is_some_and(|refused| tables.any(|table| table == refused))
     }
 
     fn query(&self, table: &str, asked: &Value) -> Value {
@@ -214,7 +222,7 @@ impl DynamoDb {
         Ok(url)
     }
 
-    /// From now on refuses single writes to a table.
+    /// From now on refuses writes to a table, alone or in transactions.
     pub fn refuse(&self, table: &str) {
         self.held().refused = Some(table.to_owned());
     }

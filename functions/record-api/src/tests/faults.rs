@@ -1,15 +1,11 @@
 //! Whole requests on a store whose database fails as DynamoDB may: the answers are those of one that does not.
 
-use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
-use aws_sdk_dynamodb::{Client, Config};
 use futures::future::join_all;
-use ims_runtime::Settings;
-use ims_store::Tables;
 use ims_testkit::dynamodb::DynamoDb;
 use ims_testkit::faults::{Fault, Faults, Kind, Plan};
 use serde_json::Value;
 
-use super::stored::id;
+use super::stored::{id, store_at};
 use super::*;
 
 const AT_ONCE: usize = 64;
@@ -45,16 +41,7 @@ impl Api {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(faults.clone().serve(listener));
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("eu-west-2"))
-            .endpoint_url(url)
-            .retry_config(Settings::dynamodb_retries())
-            .allow_no_auth()
-            .build();
-        let tables =
-            Tables::from_lookup(|variable| Some(variable.trim_start_matches("IMS_TABLE_").to_owned())).unwrap();
-        Self { database, faults, store: Store::new(Client::from_conf(config), tables), gate: gate() }
+        Self { database, faults, store: store_at(&url), gate: gate() }
     }
 
     async fn ask(&self, request: Request) -> Answer {

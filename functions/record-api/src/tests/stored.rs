@@ -2,15 +2,31 @@
 
 use std::sync::Arc;
 
+use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
+use aws_sdk_dynamodb::{Client, Config};
 use futures::future::join_all;
 use ims_domain::person::{Demographics, States};
-use ims_store::Store;
+use ims_runtime::Settings;
+use ims_store::{Store, Tables};
+use ims_testkit::dynamodb::DynamoDb;
 
-use super::dynamodb::DynamoDb;
 use super::*;
 
 const OTHER: &str = "9990000018";
 const AT_ONCE: usize = 64;
+
+/// A store on a database at a URL, its tables called as the environment's variables end.
+pub(super) fn store_at(url: &str) -> Store {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-2"))
+        .endpoint_url(url)
+        .retry_config(Settings::dynamodb_retries())
+        .allow_no_auth()
+        .build();
+    let tables = Tables::from_lookup(|variable| Some(variable.trim_start_matches("IMS_TABLE_").to_owned())).unwrap();
+    Store::new(Client::from_conf(config), tables)
+}
 
 /// The API on a store of its own.
 #[derive(Clone)]
@@ -26,7 +42,8 @@ impl Api {
     }
 
     pub(super) async fn with(gate: Gate) -> Self {
-        let (database, store) = DynamoDb::start().await;
+        let database = DynamoDb::default();
+        let store = store_at(&database.listen().await.unwrap());
         Self { database, store: Arc::new(store), gate: Arc::new(gate) }
     }
 
