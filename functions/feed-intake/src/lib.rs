@@ -111,12 +111,13 @@ async fn take(service: &Service, permissions: &Permissions, arrival: &Arrival) -
         name: format!("etag-{}", file.etag),
         feed: "content".to_owned(),
         state: FeedFileState::Processed,
-        error: Some(file.name.clone()),
+        duplicate_of: Some(file.name.clone()),
         ..file.clone()
     };
     let taken = claim(service, &same).await?;
     if taken.message_id != file.message_id {
-        let file = FeedFile { duplicate_of: taken.error, ..file };
+        // Earlier notes have the name in `error`.
+        let file = FeedFile { duplicate_of: taken.duplicate_of.or(taken.error), ..file };
         return refuse(service, file, FeedFileState::Duplicate, None).await;
     }
     acknowledge(service, &file, true).await?;
