@@ -19,7 +19,7 @@ use record_ingest::feed::FeedName;
 use thiserror::Error;
 
 use arrival::{Arrival, EventError};
-use content::Content;
+use content::{Content, ContentError};
 
 /// Chunks written at the same time.
 const CONCURRENCY: usize = 16;
@@ -39,6 +39,9 @@ pub enum IntakeError {
     /// Queues.
     #[error(transparent)]
     Messaging(#[from] MessagingError),
+    /// The disk.
+    #[error(transparent)]
+    Content(#[from] ContentError),
     /// The built-in permissions.
     #[error("the built-in permissions cannot be read")]
     Permissions(#[from] serde_json::Error),
@@ -99,13 +102,14 @@ async fn take(service: &Service, permissions: &Permissions, arrival: &Arrival) -
     if !name.is_permitted(permissions) {
         return refuse(service, file, FeedFileState::Unauthorised, None).await;
     }
-    let bytes = service.objects.read(Bucket::Inbound, &arrival.name).await?;
-    let content = match content::read(&name, &bytes) {
+    let mut kept = tempfile::tempfile().map_err(ContentError::Disk)?;
+    service.objects.download(Bucket::Inbound, &arrival.name, &mut kept).await?;
+    let content = match Content::judge(&name, kept) {
         Ok(content) if content.rows == 0 => return refuse(service, file, FeedFileState::Empty, None).await,
         Ok(content) => content,
+        Err(error @ ContentError::Disk(_)) => return Err(error.into()),
         Err(error) => return refuse(service, file, FeedFileState::Failed, Some(error.to_string())).await,
     };
-    drop(bytes);
     // Notes the content beside the names: no file that is waited for, so already `Processed`.
     let same = FeedFile {
         name: format!("etag-{}", file.etag),
@@ -121,7 +125,7 @@ async fn take(service: &Service, permissions: &Permissions, arrival: &Arrival) -
         return refuse(service, file, FeedFileState::Duplicate, None).await;
     }
     acknowledge(service, &file, true).await?;
-    let file = write_chunks(service, file, content).await?;
+    let file = write_chunks(service, file, &name, &content).await?;
     match store.move_file(&file, FeedFileState::Processing).await {
         Ok(()) => {
             tracing::info!(file = %file.name, feed = %file.feed, rows = file.rows, chunks = file.chunks, "file taken in");
@@ -192,17 +196,25 @@ fn later(at: Timestamp, seconds: i64) -> Timestamp {
 }
 
 /// Writes the chunks into the work bucket; gives back the file's item with its counts.
-async fn write_chunks(service: &Service, file: FeedFile, content: Content) -> Result<FeedFile, IntakeError> {
-    let name = &file.name;
-    let count = u32::try_from(content.chunks.len()).unwrap_or(u32::MAX);
-    let written: Vec<()> = stream::iter((0u32..).zip(content.chunks))
-        .map(|(number, chunk): (u32, Chunk)| async move {
-            service.objects.put_json(Bucket::Work, &chunk_key(name, number), &chunk).await
-        })
-        .buffer_unordered(CONCURRENCY)
-        .try_collect()
-        .await?;
-    debug_assert_eq!(written.len(), count as usize);
+async fn write_chunks(
+    service: &Service,
+    file: FeedFile,
+    name: &FeedName,
+    content: &Content,
+) -> Result<FeedFile, IntakeError> {
+    let mut count = 0;
+    for chunks in content.cut(name)? {
+        let numbered: Vec<(u32, Chunk)> = (count..).zip(chunks?).collect();
+        count += u32::try_from(numbered.len()).unwrap_or(u32::MAX);
+        let file = &file.name;
+        stream::iter(numbered)
+            .map(|(number, chunk)| async move {
+                service.objects.put_json(Bucket::Work, &chunk_key(file, number), &chunk).await
+            })
+            .buffer_unordered(CONCURRENCY)
+            .try_collect::<Vec<()>>()
+            .await?;
+    }
     Ok(FeedFile { state: FeedFileState::Preprocessed, rows: content.rows, chunks: count, ..file })
 }
 

@@ -1,6 +1,7 @@
 //! The feeds: file names, columns, and which rows belong together.
 
 use std::fmt;
+use std::io::Read;
 
 use csv::StringRecord;
 use ims_domain::VaccineType;
@@ -78,10 +79,10 @@ impl Feed {
 
     /// A reader of this feed's rows: the first is the header; rows may be too short or too long.
     #[must_use]
-    pub fn reader(self, text: &str) -> csv::Reader<&[u8]> {
+    pub fn reader<R: Read>(self, from: R) -> csv::Reader<R> {
         match self {
-            Self::Vaccinations => batch::reader(text.as_bytes()),
-            _ => csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes()),
+            Self::Vaccinations => batch::reader(from),
+            _ => csv::ReaderBuilder::new().flexible(true).from_reader(from),
         }
     }
 
