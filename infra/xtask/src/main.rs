@@ -157,6 +157,9 @@ struct Up {
     /// Put a proxy before DynamoDB that can make it fail
     #[arg(long)]
     faults: bool,
+    /// Build the functions with optimisation, as for AWS
+    #[arg(long)]
+    release: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -174,6 +177,7 @@ impl Up {
             visibility_seconds: self.visibility_seconds,
             fresh: !self.still,
             faults: self.faults,
+            optimised: self.release,
         })
     }
 }

@@ -3,9 +3,13 @@
 //! A benchmark is a function from [`Options`] to an [`Outcome`], and a line in [`BENCHES`]. It says its progress on standard
 //! error; the figures go into the report alone.
 
+mod api;
 mod feed;
+mod made;
 pub mod measure;
+pub mod memory;
 pub mod report;
+pub mod stack;
 
 use anyhow::Result;
 
@@ -30,8 +34,14 @@ pub struct Bench {
 }
 
 /// All benchmarks, in the order in which they are run.
-pub const BENCHES: &[Bench] =
-    &[Bench { name: "feed", about: "vaccination files: rows validated and converted on one core", run: feed::run }];
+pub const BENCHES: &[Bench] = &[
+    Bench {
+        name: "feed",
+        about: "vaccination files through the local stack, with an in-memory store, and rows validated on one core",
+        run: feed::run,
+    },
+    Bench { name: "api", about: "create, read and search on the local stack; the function's own cost", run: api::run },
+];
 
 /// The benchmarks of these names, in their order; all of them where none is named.
 ///

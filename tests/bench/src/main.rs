@@ -28,6 +28,9 @@ struct Cli {
     /// Write the figures as JSON to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Be the in-memory database of a benchmark
+    #[arg(long, hide = true)]
+    database: bool,
 }
 
 fn run(cli: &Cli, benches: &[Bench]) -> Result<bool> {
@@ -51,6 +54,15 @@ fn run(cli: &Cli, benches: &[Bench]) -> Result<bool> {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if cli.database {
+        return match ims_bench::memory::serve() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     if cli.list {
         for bench in BENCHES {
             println!("{:<12} {}", bench.name, bench.about);
