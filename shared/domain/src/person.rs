@@ -226,6 +226,10 @@ pub struct Person {
     /// History by programme.
     #[serde(default)]
     pub programmes: BTreeMap<VaccineType, ProgrammeSummary>,
+    /// What the national Eligibility Data Product says of the person, where its rows were loaded: attributes by the
+    /// row's type (`PERSON`, or a target such as `RSV`). Rules then ask these in place of what IMS works out itself.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, BTreeMap<String, String>>,
     /// Whoever holds the number that superseded this person's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub survivor: Option<PersonId>,
@@ -246,6 +250,7 @@ impl Person {
             states: States::default(),
             cohorts: BTreeMap::new(),
             programmes: BTreeMap::new(),
+            attributes: BTreeMap::new(),
             survivor: None,
             members: BTreeMap::new(),
         }
