@@ -7,6 +7,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Subcommand;
 use ims_eligibility::Campaign;
+use ims_snapshot::By;
+use jiff::civil::Date;
+
+use crate::preview::{self, Asked};
 
 /// Arguments of `ims campaign`.
 #[derive(clap::Args)]
@@ -22,6 +26,26 @@ enum Command {
     Validate {
         /// JSON file with a CampaignConfig.
         file: PathBuf,
+    },
+    /// Print how many people of a snapshot the campaign would invite, by cohort, as JSON:
+    /// {"people", "seconds", "counts": [{"cohort", "key", "count"}]}.
+    /// Exit status: 0 done, 1 the campaign is not valid, 2 something cannot be read.
+    Preview {
+        /// JSON file with a CampaignConfig.
+        file: PathBuf,
+        /// Directory with people/*.parquet.
+        #[arg(long, value_name = "DIR")]
+        snapshot: PathBuf,
+        /// What to count by, besides the cohort: region, icb, sub_icb, msoa, lsoa, age, ethnicity, imd, practice, gender.
+        #[arg(long, value_name = "WHAT")]
+        by: Option<By>,
+        /// Contact plan; by default FILE with .plan.json for .json, where there is one, else one that counts all doses
+        /// since the campaign's first day.
+        #[arg(long, value_name = "FILE")]
+        plan: Option<PathBuf>,
+        /// Business day; by default that of the snapshot, else today, brought within the campaign's days.
+        #[arg(long, value_name = "DATE")]
+        on: Option<Date>,
     },
 }
 
@@ -39,6 +63,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
                 writeln!(out, "{problem}")?;
             }
             Ok(ExitCode::FAILURE)
+        }
+        Command::Preview { file, snapshot, by, plan, on } => {
+            preview::run(&Asked { file, snapshot, by: *by, plan: plan.as_deref(), on: *on })
         }
     }
 }

@@ -4,6 +4,7 @@ mod audit;
 mod campaign;
 mod eligibility;
 mod population;
+mod preview;
 mod token;
 
 use std::path::{Path, PathBuf};

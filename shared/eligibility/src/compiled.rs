@@ -28,10 +28,10 @@ pub(crate) struct Rule {
     pub(crate) code: String,
     pub(crate) text: String,
     pub(crate) priority: i64,
-    level: AttributeLevel,
+    pub(crate) level: AttributeLevel,
     /// Of a rule on cohort labels: the iteration's virtual cohorts, of which everyone is a member.
     everyones_cohorts: Vec<String>,
-    test: Test,
+    pub(crate) test: Test,
     test_text: String,
     stop: bool,
     comms_routing: Option<String>,
@@ -39,16 +39,16 @@ pub(crate) struct Rule {
 
 /// Rules of one priority: they match if all match. Indices into the iteration's rules.
 #[derive(Debug, Clone)]
-struct Group {
-    rules: Vec<usize>,
+pub(crate) struct Group {
+    pub(crate) rules: Vec<usize>,
     stop: bool,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Cohort {
     pub(crate) definition: IterationCohort,
-    filters: Vec<Group>,
-    suppressions: Vec<Group>,
+    pub(crate) filters: Vec<Group>,
+    pub(crate) suppressions: Vec<Group>,
 }
 
 /// How actions are chosen for one status.
@@ -158,7 +158,7 @@ impl Rule {
         }
     }
 
-    fn matches(&self, facts: &impl Facts, today: Date) -> bool {
+    pub(crate) fn matches(&self, facts: &impl Facts, today: Date) -> bool {
         match (&self.level, &self.test) {
             (AttributeLevel::Cohort, Test::OneOf { negated, values, nvl: None }) => {
                 values.iter().any(|label| self.everyones_cohorts.contains(label) || facts.in_cohort(label)) != *negated

@@ -22,6 +22,7 @@ mod markdown;
 mod operator;
 mod parse;
 mod problem;
+mod questions;
 mod response;
 mod token;
 
@@ -35,6 +36,7 @@ pub use decision::{CohortOutcome, Decision, Outcome, Reason, Status, Step};
 pub use facts::{Facts, PersonFacts};
 pub use operator::{Operator, parse_date};
 pub use problem::Problem;
+pub use questions::Subject;
 pub use response::{
     EligibilityCohort, EligibilityResponse, Meta, ProcessedSuggestion, SuggestedAction, SuitabilityRule,
 };

@@ -252,6 +252,11 @@ impl Test {
         Ok(Self::Date { relation, span, amount, from, nvl })
     }
 
+    /// Whether what passes can change from day to day.
+    pub(crate) fn depends_on_today(&self) -> bool {
+        matches!(self, Self::Date { from: None, .. })
+    }
+
     /// Whether the person's value passes. A missing value (`None`) takes the comparator's NVL.
     ///
     /// A value that cannot be read as the operator needs (a date, a whole number) does not pass.

@@ -14,6 +14,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
+use parquet::schema::types::ColumnPath;
 use thiserror::Error;
 
 use crate::Row;
@@ -110,7 +111,7 @@ fn to_days(date: Date) -> i32 {
         .unwrap_or(0)
 }
 
-fn from_days(days: i32) -> Option<Date> {
+pub(crate) fn from_days(days: i32) -> Option<Date> {
     Date::constant(1970, 1, 1).checked_add(jiff::Span::new().try_days(i64::from(days)).ok()?).ok()
 }
 
@@ -181,7 +182,18 @@ fn build<R>(column: &Column<R>, rows: &[R]) -> ArrayRef {
     }
 }
 
-/// Rows as one Parquet file, Snappy-compressed, dictionary-encoded.
+/// How parts of a dataset are stored: Snappy-compressed; columns in dictionaries whose places are packed into as few bits
+/// as they need, but for those in which hardly two rows are alike.
+#[must_use]
+pub fn properties<R: Row>() -> WriterProperties {
+    let mut properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
+    for name in R::unlike() {
+        properties = properties.set_column_dictionary_enabled(ColumnPath::from(*name), false);
+    }
+    properties.build()
+}
+
+/// Rows as one Parquet file, stored as [`properties`] say.
 ///
 /// # Errors
 /// Where Arrow or Parquet fail.
@@ -190,7 +202,7 @@ pub fn write_parquet<R: Row>(rows: &[R]) -> Result<Vec<u8>, SnapshotError> {
     let parquet = |source| SnapshotError::Parquet { dataset: R::DATASET, source };
     let schema = schema::<R>();
     let columns = R::columns();
-    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+    let properties = properties::<R>();
     let mut bytes = Vec::new();
     let mut writer = ArrowWriter::try_new(&mut bytes, schema.clone(), Some(properties)).map_err(parquet)?;
     for block in rows.chunks(65_536) {

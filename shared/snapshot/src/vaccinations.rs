@@ -59,6 +59,10 @@ impl Row for VaccinationRow {
         ]
     }
 
+    fn unlike() -> &'static [&'static str] {
+        &["immunisation_id", "person_id"]
+    }
+
     fn key(&self) -> String {
         self.immunisation_id.clone()
     }
