@@ -11,7 +11,7 @@ use anyhow::{Context, anyhow, bail};
 use ims_domain::campaign::ContactPlan;
 use ims_domain::clock::london_date;
 use ims_eligibility::{Campaign, CompiledIteration};
-use ims_snapshot::{By, Count, Manifest, Part, PersonRow, Preview, Row, Selector};
+use ims_snapshot::{By, Count, Manifest, Part, PersonRow, Preview, Row, Selector, Tally};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
@@ -78,13 +78,13 @@ fn count(
         if let Some(by) = by {
             needed = needed.and(by.needed());
         }
-        let mut own = Preview::default();
+        let mut tally = Tally::new(by);
         while let Some(path) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
             let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
             let part = Part::read(file, &needed).with_context(|| format!("{}", path.display()))?;
-            own.add(selector.count(&part, by));
+            selector.add_to(&mut tally, &part);
         }
-        sum.lock().map_err(|_| anyhow!("another thread failed"))?.add(own);
+        sum.lock().map_err(|_| anyhow!("another thread failed"))?.add(selector.preview(tally));
         Ok(())
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(parts.len()).max(1);

@@ -259,10 +259,12 @@ impl<'c> Evaluator<'c> {
             let by_code = input.asking.each(&held.values, |row| {
                 let mut facts = PersonFacts::default();
                 source.say(row, plan, &mut facts);
-                let answers = |day: Date| asked.iter().map(|q| rules.answer(*q, &facts, day)).collect::<Vec<bool>>();
-                let now = answers(today);
+                let before: Vec<bool> = asked.iter().map(|question| rules.answer(*question, &facts, today)).collect();
+                let turns = |day: &Date| {
+                    asked.iter().zip(&before).any(|(question, before)| rules.answer(*question, &facts, *day) != *before)
+                };
                 let days = std::iter::successors(today.tomorrow().ok(), |day| day.tomorrow().ok());
-                days.take_while(|day| *day <= until).find(|day| answers(*day) != now)
+                days.take_while(|day| *day <= until).find(turns)
             });
             if by_code.iter().all(Option::is_none) {
                 continue;

@@ -11,6 +11,7 @@ mod facts;
 mod manifest;
 mod part;
 mod people;
+mod reselect;
 mod selection;
 mod vaccinations;
 
@@ -19,9 +20,10 @@ pub use contacts::{ContactKind, ContactRow};
 pub use evaluate::{Evaluator, Standings};
 pub use facts::{facts_of, facts_of_person};
 pub use manifest::{DatasetManifest, Manifest, PartManifest, dataset_part_key};
-pub use part::{Needed, Part};
+pub use part::{Needed, Part, read_versions, rows_at};
 pub use people::{PROGRAMMES, PersonRow, ProgrammeColumns};
-pub use selection::{ALL, By, Candidate, Count, Preview, Selected, Selection, Selector};
+pub use reselect::{Again, Agenda};
+pub use selection::{ALL, By, Candidate, Count, Preview, Selected, Selection, Selector, Tally};
 pub use vaccinations::VaccinationRow;
 
 use ims_domain::PersonId;

@@ -8,13 +8,16 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, FieldRef, Int32Type, Schema};
 use arrow::record_batch::RecordBatch;
+use bytes::Bytes;
 use ims_domain::PersonId;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
+};
 use parquet::file::reader::ChunkReader;
 use rustc_hash::FxBuildHasher;
 
-use crate::column::{Access, SnapshotError};
+use crate::column::{Access, SnapshotError, rows_of};
 use crate::{Column, PersonRow, Row};
 
 /// People in a record batch.
@@ -43,7 +46,8 @@ impl Needed {
         self
     }
 
-    fn names(&self) -> impl Iterator<Item = &str> {
+    /// Names of the columns.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         let people: &[&str] = if self.people { &["person_id", "lot"] } else { &[] };
         self.columns.iter().map(String::as_str).chain(OFF_LIST).chain(people.iter().copied())
     }
@@ -207,6 +211,11 @@ impl Part {
             place -= ids.len();
         }
         Ok(None)
+    }
+
+    /// A person's id, where people were needed.
+    pub(crate) fn known_id(&self, person: usize) -> Result<PersonId, SnapshotError> {
+        self.id(person)?.ok_or_else(|| wrong("person_id", "among the columns read"))
     }
 
     /// The part with its ids in as little memory as they need, to be kept.
@@ -530,4 +539,44 @@ fn finish_days(days: &[i32]) -> Held {
     let codes: Vec<u32> = days.iter().map(&mut code).collect();
     let codes = Codes::narrow(codes, listed.len());
     Held { values: Values::Listed(listed), codes }
+}
+
+/// Reads whole rows of a part in Parquet by their places, in the order of the part: to explain some people, not all.
+///
+/// # Errors
+/// Where it is not Parquet, or a column has another type.
+pub fn rows_at<R: ChunkReader + 'static>(part: R, places: &[usize]) -> Result<Vec<PersonRow>, SnapshotError> {
+    let parquet = |source| SnapshotError::Parquet { dataset: PersonRow::DATASET, source };
+    let mut places = places.to_vec();
+    places.sort_unstable();
+    places.dedup();
+    let builder = ParquetRecordBatchReaderBuilder::try_new(part).map_err(parquet)?;
+    let people = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
+    let ranges = places.into_iter().filter(|place| *place < people).map(|place| place..place + 1);
+    let selection = RowSelection::from_consecutive_ranges(ranges, people);
+    let reader = builder.with_row_selection(selection).build().map_err(parquet)?;
+    let mut rows = Vec::new();
+    for batch in reader {
+        let batch = batch.map_err(|source| SnapshotError::Arrow { dataset: PersonRow::DATASET, source })?;
+        rows.append(&mut rows_of(&batch)?);
+    }
+    Ok(rows)
+}
+
+/// Ids and versions of the people of a part in Parquet, in the order of the part.
+///
+/// # Errors
+/// Where it is not Parquet, or a column has another type.
+pub fn read_versions(part: Vec<u8>) -> Result<Vec<(String, u64)>, SnapshotError> {
+    let parquet = |source| SnapshotError::Parquet { dataset: PersonRow::DATASET, source };
+    let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(part)).map_err(parquet)?;
+    let mask = ProjectionMask::columns(builder.parquet_schema(), ["person_id", "version"]);
+    let reader = builder.with_projection(mask).build().map_err(parquet)?;
+    let mut versions = Vec::new();
+    for batch in reader {
+        let batch = batch.map_err(|source| SnapshotError::Arrow { dataset: PersonRow::DATASET, source })?;
+        let rows: Vec<PersonRow> = rows_of(&batch)?;
+        versions.extend(rows.into_iter().map(|row| (row.person_id, row.version)));
+    }
+    Ok(versions)
 }

@@ -1,7 +1,7 @@
 //! Who of a part is due an invitation of a campaign: in order, or counted.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 
 use ims_domain::PersonId;
@@ -147,6 +147,15 @@ impl<'c> Selector<'c> {
         selection
     }
 
+    /// People on the list for whom the rules may say something else on a day to come, up to `until`, although nothing new is
+    /// known of them: their places in the part, with the first such day.
+    pub fn turning(&mut self, part: &Part, until: Date) -> Vec<(u32, Date)> {
+        let days = self.evaluator.turning_days(part, until).into_iter().zip(0u32..);
+        days.filter_map(|(day, person)| Some((person, day?)))
+            .filter(|(person, _)| !part.is_off_list(*person as usize))
+            .collect()
+    }
+
     /// How many are eligible, and the candidates of the part in order. The part must hold [`Selector::needed_to_list`].
     ///
     /// # Errors
@@ -156,11 +165,7 @@ impl<'c> Selector<'c> {
         let mut candidates = Vec::with_capacity(selection.selected.len());
         for selected in selection.selected {
             let place = selected.person as usize;
-            let person = part.id(place)?.ok_or_else(|| SnapshotError::Column {
-                dataset: "people",
-                column: "person_id".to_owned(),
-                expected: "among the columns read".to_owned(),
-            })?;
+            let person = part.known_id(place)?;
             candidates.push(Candidate { cohort: selected.cohort, lot: part.lot(place), person, dose: selected.dose });
         }
         candidates.sort_unstable();
@@ -170,31 +175,81 @@ impl<'c> Selector<'c> {
     /// Counts those of the part who are selected, by best cohort and by something else. The part must hold
     /// [`Selector::needed`] and [`By::needed`].
     pub fn count(&mut self, part: &Part, by: Option<By>) -> Preview {
+        let mut tally = Tally::new(by);
+        self.add_to(&mut tally, part);
+        self.preview(tally)
+    }
+
+    /// As [`Selector::count`], into a tally that many parts are added to before it becomes a preview.
+    pub fn add_to(&mut self, tally: &mut Tally, part: &Part) {
         let selection = self.select(part);
         let nothing = Held { values: Values::DaysFrom(0, 1), codes: Codes::Same };
-        let held = by.and_then(|by| part.column(by.column())).unwrap_or(&nothing);
-        let today = self.evaluator.today;
-        let keys = match by {
-            Some(by) => ask(Some(&by.column().to_owned()), &held.values, |row| by.key(row, today)),
-            None => vec![Cow::Borrowed(ALL)],
-        };
-        let mut distinct: Vec<&str> = keys.iter().map(Cow::as_ref).collect();
-        distinct.sort_unstable();
-        distinct.dedup();
-        let place_of: Vec<usize> =
-            keys.iter().map(|key| distinct.binary_search(&key.as_ref()).unwrap_or_default()).collect();
-        let mut cells = vec![0u64; distinct.len() * self.wanted.len()];
+        let held = tally.by.and_then(|by| part.column(by.column())).unwrap_or(&nothing);
+        let place_of = tally.places(&held.values, self.evaluator.today);
+        let cohorts = self.wanted.len();
+        tally.cells.resize(tally.keys.len() * cohorts, 0);
         for selected in &selection.selected {
             let key = place_of[held.codes.get(selected.person as usize)];
-            cells[usize::from(selected.cohort) * distinct.len() + key] += 1;
+            tally.cells[key * cohorts + usize::from(selected.cohort)] += 1;
         }
+        tally.people += part.people() as u64;
+        tally.eligible += selection.eligible;
+    }
+
+    /// The preview that a tally amounts to.
+    #[must_use]
+    pub fn preview(&self, tally: Tally) -> Preview {
         let cohorts: Vec<String> = self.evaluator.rules.cohort_labels().map(str::to_owned).collect();
         let mut counts = BTreeMap::new();
-        for (place, count) in cells.into_iter().enumerate().filter(|(_, count)| *count > 0) {
-            let cohort = cohorts[place / distinct.len()].clone();
-            *counts.entry((cohort, distinct[place % distinct.len()].to_owned())).or_insert(0) += count;
+        for (key, place) in tally.keys {
+            for (cohort, label) in cohorts.iter().enumerate() {
+                let count = tally.cells.get(place * cohorts.len() + cohort).copied().unwrap_or(0);
+                if count > 0 {
+                    *counts.entry((label.clone(), key.clone().into_owned())).or_insert(0) += count;
+                }
+            }
         }
-        Preview { people: part.people() as u64, eligible: selection.eligible, cohorts, counts: Counted(counts) }
+        Preview { people: tally.people, eligible: tally.eligible, cohorts, counts: Counted(counts) }
+    }
+}
+
+/// Counts of one campaign while parts are added, by numbers instead of names.
+#[derive(Debug, Default)]
+pub struct Tally {
+    by: Option<By>,
+    people: u64,
+    eligible: u64,
+    /// Keys with their places.
+    keys: HashMap<Cow<'static, str>, usize>,
+    /// People by key and cohort.
+    cells: Vec<u64>,
+}
+
+impl Tally {
+    /// Of nobody yet.
+    #[must_use]
+    pub fn new(by: Option<By>) -> Self {
+        Self { by, ..Self::default() }
+    }
+
+    /// The place of the key of each of a column's values, by code.
+    fn places(&mut self, values: &Values, today: Date) -> Vec<usize> {
+        let by = self.by;
+        // Neighbours are often alike.
+        let mut last: Option<(Cow<'static, str>, usize)> = None;
+        let mut place = |key: Cow<'static, str>| match &last {
+            Some((held, place)) if *held == key => *place,
+            _ => {
+                let next = self.keys.len();
+                let place = *self.keys.entry(key.clone()).or_insert(next);
+                last = Some((key, place));
+                place
+            }
+        };
+        match by {
+            Some(by) => ask(Some(&by.column().to_owned()), values, |row| place(by.key(row, today))),
+            None => vec![place(Cow::Borrowed(ALL))],
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! error; the figures go into the report alone.
 
 mod api;
+pub mod cohort;
 mod feed;
 mod made;
 pub mod measure;
@@ -41,6 +42,16 @@ pub const BENCHES: &[Bench] = &[
         run: feed::run,
     },
     Bench { name: "api", about: "create, read and search on the local stack; the function's own cost", run: api::run },
+    Bench {
+        name: "cohort",
+        about: "from the people's Parquet to the ordered candidates of nine priority groups, and previews",
+        run: cohort::run,
+    },
+    Bench {
+        name: "reselect",
+        about: "selecting again after a day on which 1 % of people changed, against selecting all",
+        run: cohort::reselect::run,
+    },
 ];
 
 /// The benchmarks of these names, in their order; all of them where none is named.
