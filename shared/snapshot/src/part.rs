@@ -288,7 +288,10 @@ impl<T: Copy + Eq + std::hash::Hash> Lists<T> {
     }
 
     fn code(&mut self, list: &[T]) -> u32 {
-        // Neighbours are often alike.
+        // Most lists are empty, and neighbours are often alike.
+        if list.is_empty() && !self.listed.is_empty() {
+            return 0;
+        }
         if self.listed.get(self.last as usize).is_some_and(|last| **last == *list) {
             return self.last;
         }
