@@ -156,7 +156,8 @@ impl Rules {
     #[must_use]
     pub fn next_dose(&self, row: &PersonRow) -> u8 {
         let plan = self.plan();
-        row.programme(plan.programme).map_or(0, |history| history.doses_since(plan.count_doses_from)).saturating_add(1)
+        let history = row.programme(plan.programme);
+        history.map_or(0, |history| plan.count_valid(&history.dose_dates, row.date_of_birth)).saturating_add(1)
     }
 
     /// Whether a person of the snapshot is eligible, and actionable with which best cohort.

@@ -3,6 +3,7 @@
 use ims_domain::campaign::ContactPlan;
 use ims_domain::{Person, clock::compact, postcode};
 use ims_eligibility::PersonFacts;
+use jiff::civil::Date;
 
 use crate::{PROGRAMMES, PersonRow};
 
@@ -18,8 +19,8 @@ pub fn facts_of_person(person: &Person, plan: &ContactPlan) -> PersonFacts {
     PersonFacts { person: own, targets, cohorts: person.cohort_labels().map(str::to_owned).collect() }
 }
 
-/// The facts of a person for a campaign. Doses of the campaign's own programme count from the plan's first day on;
-/// those of other programmes all count.
+/// The facts of a person for a campaign. Which doses of the campaign's own programme are valid the plan says; those of
+/// other programmes all are.
 #[must_use]
 pub fn facts_of(row: &PersonRow, plan: &ContactPlan) -> PersonFacts {
     let mut facts = PersonFacts::default();
@@ -44,7 +45,11 @@ pub fn facts_of(row: &PersonRow, plan: &ContactPlan) -> PersonFacts {
     facts.cohorts = row.cohorts.iter().cloned().collect();
     for (code, columns) in PROGRAMMES.iter().zip(&row.programmes) {
         let own = *code == plan.programme.code();
-        let doses: Vec<_> = columns.dose_dates.iter().filter(|day| !own || **day >= plan.count_doses_from).collect();
+        let doses: Vec<Date> = if own {
+            plan.valid_doses(&columns.dose_dates, row.date_of_birth).collect()
+        } else {
+            columns.dose_dates.clone()
+        };
         let target = facts.targets.entry((*code).to_owned()).or_default();
         let mut say = |name: &str, value: Option<String>| {
             if let Some(value) = value.filter(|value| !value.is_empty()) {
@@ -52,8 +57,11 @@ pub fn facts_of(row: &PersonRow, plan: &ContactPlan) -> PersonFacts {
             }
         };
         say("LAST_SUCCESSFUL_DATE", columns.dose_dates.last().map(|day| compact(*day)));
-        say("LAST_VALID_DOSE_DATE", doses.last().map(|day| compact(**day)));
+        say("LAST_VALID_DOSE_DATE", doses.last().map(|day| compact(*day)));
         say("VALID_DOSES_COUNT", Some(doses.len().to_string()));
+        if own && plan.dose_schedule.is_some() {
+            say("INVALID_DOSES_COUNT", Some((columns.dose_dates.len() - doses.len()).to_string()));
+        }
         say("SUCCESSFUL_PROCEDURE_COUNT", Some(columns.dose_dates.len().to_string()));
         say("BOOKED_APPOINTMENT_DATE", columns.booked.map(compact));
         say("BOOKED_APPOINTMENT_PROVIDER", Some(columns.booking_provider.clone()));
