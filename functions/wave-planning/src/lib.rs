@@ -29,6 +29,13 @@ pub enum Request {
         /// Contact plan.
         plan: Value,
     },
+    /// Put a draft of a campaign's next version in force.
+    Adopt {
+        /// Campaign.
+        campaign: String,
+        /// Draft.
+        draft: String,
+    },
     /// Plan a wave that the contact plan names, on the current snapshot.
     Plan(Which),
     /// How far a wave is; completes its selection when all parts are in.
@@ -124,6 +131,7 @@ pub enum PlanningError {
 pub async fn handle(service: &Service, event: Value) -> Result<Value, PlanningError> {
     match serde_json::from_value(event)? {
         Request::Define { rules, plan } => define(service, rules, &plan).await,
+        Request::Adopt { campaign, draft } => adopt(service, &campaign, &draft).await,
         Request::Plan(which) => status(plan(service, &which).await?),
         Request::Status(which) => status(progress(service, &which).await?),
         Request::Release(which) => status(release::release(service, &which).await?),
@@ -168,6 +176,22 @@ async fn define(service: &Service, rules: Value, plan: &Value) -> Result<Value, 
     let definition = Definition { campaign: campaign.clone(), version, rules, plan };
     service.store.create_definition(&definition).await?;
     Ok(json!({"campaign": campaign, "version": version}))
+}
+
+/// Stores a draft as the next version, unless the version that it was compared with is no longer the latest.
+async fn adopt(service: &Service, campaign: &str, draft: &str) -> Result<Value, PlanningError> {
+    let found = service.store.draft(campaign, draft).await?;
+    let unknown = || PlanningError::Unknown(format!("draft '{draft}' of campaign '{campaign}'"));
+    let found = found.ok_or_else(unknown)?;
+    let rules: Value = serde_json::from_str(&found.rules)?;
+    let latest = service.store.latest_definition(campaign).await?.ok_or_else(unknown)?;
+    let written = rules.to_string();
+    if latest.version != found.base && latest.rules != written {
+        let message =
+            format!("draft '{draft}' was compared with version {}; the latest is {}", found.base, latest.version);
+        return Err(PlanningError::Invalid(vec![message]));
+    }
+    define(service, rules, &serde_json::to_value(&found.plan)?).await
 }
 
 async fn latest(service: &Service, campaign: &str) -> Result<Rules, PlanningError> {

@@ -189,8 +189,6 @@ fn read_iteration(s: &Scope<'_>) -> ReadIteration {
     let default_not_actionable_routing = routing("DefaultNotActionableRouting");
     let status_texts = s.child("StatusText").map(|texts| read_status_texts(&texts)).unwrap_or_default();
     let cohorts = read_cohorts(&s.objects("IterationCohorts"));
-    let action_keys: Vec<&str> = actions.iter().map(|(key, _)| key.as_str()).collect();
-    let read_rule = |rule: &Scope<'_>| read_rule(rule, mapped.then_some(&action_keys));
     let rules: Vec<Option<IterationRule>> = s.objects("IterationRules").iter().map(read_rule).collect();
     let mappings = s.value("RulesMapper").map(|value| s.entries("RulesMapper", value)).unwrap_or_default();
     let rule_mappings = mappings.iter().map(|(_, entry)| read_rule_mapping(entry)).collect();
@@ -309,8 +307,7 @@ fn read_cohort(s: &Scope<'_>, label: Option<String>) -> Option<IterationCohort> 
     Some(IterationCohort { label: label?, group: group?, positive, negative, priority, is_virtual })
 }
 
-/// Reads a rule; `actions` are the keys that its routing may name, where they could be read.
-fn read_rule(s: &Scope<'_>, actions: Option<&Vec<&str>>) -> Option<IterationRule> {
+fn read_rule(s: &Scope<'_>) -> Option<IterationRule> {
     let kind = s.one_of("Type", &RuleType::CODES).and_then(RuleType::from_code);
     let name = s.name("Name");
     let code = s.optional_text("Code");
@@ -336,11 +333,6 @@ fn read_rule(s: &Scope<'_>, actions: Option<&Vec<&str>>) -> Option<IterationRule
     });
     let stop = read_stop(s);
     let comms_routing = s.optional_text("CommsRouting");
-    for action in comms_routing.iter().flat_map(|routing| routing.split('|')).filter(|part| !part.is_empty()) {
-        if actions.is_some_and(|keys| !keys.contains(&action)) {
-            s.flaw("CommsRouting", format!("{action:?} is not a key of ActionsMapper"));
-        }
-    }
     Some(IterationRule {
         kind: kind?,
         name: name?,

@@ -19,6 +19,13 @@ pub struct Problem {
     pub(crate) fatal: bool,
 }
 
+impl Problem {
+    /// A problem that whoever reads campaigns found beside these.
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into(), fatal: true }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path, self.message)

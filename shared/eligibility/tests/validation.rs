@@ -71,7 +71,7 @@ fn one_mistake_one_problem() {
         (cohort, "CohortGroup", json!(""), "blank"),
         (cohort, "PositiveDescription", json!(1), "1"),
         (rule, "Name", json!(""), "blank"),
-        (rule, "CommsRouting", json!("TELEPORT"), "\"TELEPORT\""),
+        (rule, "CommsRouting", json!(7), "7"),
         (rule, "CohortLabel", json!(1), "1"),
         (action, "ActionType", json!(1), "1"),
         (action, "ExternalRoutingCode", json!([]), "[]"),
