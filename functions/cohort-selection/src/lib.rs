@@ -3,13 +3,14 @@
 //! Higher cohorts come first; within a cohort the lot decides. The same job again writes the same object.
 
 use bytes::Bytes;
+use ims_decision::preview::{self, PreviewPart};
 use ims_decision::{DecisionError, Rules, RulesCache};
 use ims_domain::PersonId;
 use ims_domain::campaign::Wave;
-use ims_messaging::{Bucket, MessagingError, ObjectError, PartJob, handle_each};
+use ims_messaging::{Bucket, MessagingError, ObjectError, PartJob, PreviewJob, SelectionJob, handle_each};
 use ims_runtime::Service;
-use ims_snapshot::{Manifest, Part, PersonRow, Selector, SnapshotError};
-use ims_store::{PartResult, StoreError};
+use ims_snapshot::{Manifest, Part, PersonRow, Selector, SnapshotError, read_parquet};
+use ims_store::{Definition, PartResult, StoreError};
 use jiff::civil::Date;
 use serde_json::Value;
 use thiserror::Error;
@@ -48,7 +49,13 @@ pub enum SelectionError {
 /// # Errors
 /// Where the event is no queue messages; a failed message is reported in the answer.
 pub async fn handle(service: &Service, rules: &RulesCache, event: Value) -> Result<Value, SelectionError> {
-    let answer = handle_each(serde_json::from_value(event)?, |job: PartJob| select(service, rules, job)).await;
+    let answer = handle_each(serde_json::from_value(event)?, |job: SelectionJob| async move {
+        match job {
+            SelectionJob::Wave(job) => Box::pin(select(service, rules, job)).await,
+            SelectionJob::Preview(job) => Box::pin(preview(service, rules, job)).await,
+        }
+    })
+    .await;
     Ok(serde_json::to_value(answer)?)
 }
 
@@ -73,6 +80,22 @@ async fn select(service: &Service, rules: &RulesCache, job: PartJob) -> Result<(
         campaign = %job.campaign, wave = %job.wave, part = job.part,
         people = result.people, eligible, candidates = result.candidates, "part selected"
     );
+    Ok(())
+}
+
+/// Counts whom a draft would select in a part, beside the version in force. The same job again writes the same object.
+async fn preview(service: &Service, rules: &RulesCache, job: PreviewJob) -> Result<(), SelectionError> {
+    let absent = |what: &str| SelectionError::Absent(format!("{what} of campaign '{}'", job.campaign));
+    let draft = service.store.draft(&job.campaign, &job.draft).await?;
+    let draft = draft.ok_or_else(|| absent(&format!("draft '{}'", job.draft)))?;
+    let base = rules.get(&service.store, &job.campaign, draft.base).await?;
+    let manifest: Manifest = service.objects.read_json(Bucket::Snapshot, &Manifest::key(&draft.manifest)).await?;
+    let key = manifest.part_key::<PersonRow>(job.part).ok_or_else(|| absent(&format!("snapshot part {}", job.part)))?;
+    let people: Vec<PersonRow> = read_parquet(service.objects.read(Bucket::Snapshot, key).await?)?;
+    let definition = Definition { campaign: draft.campaign, version: 0, rules: draft.rules, plan: draft.plan };
+    let found = preview::preview(&Rules::new(definition)?, Some(&base), &people, draft.day)?;
+    service.objects.put_json(Bucket::Work, &PreviewPart::key(&job.campaign, &job.draft, job.part), &found).await?;
+    tracing::info!(campaign = %job.campaign, draft = %job.draft, part = job.part, "part previewed");
     Ok(())
 }
 
@@ -120,5 +143,17 @@ mod tests {
         .await;
         assert!(answer.batch_item_failures.is_empty());
         assert_eq!(seen, [("flu-2025".to_owned(), "w1".to_owned(), 0)]);
+    }
+
+    #[tokio::test]
+    async fn a_job_is_a_part_of_a_wave_or_of_a_preview() {
+        let (of_wave, of_preview) = (
+            PartJob { campaign: "flu".into(), wave: "w1".into(), part: 2 },
+            PreviewJob { campaign: "flu".into(), draft: "d".into(), part: 2 },
+        );
+        let read = |text: String| serde_json::from_str::<SelectionJob>(&text).unwrap();
+        assert_eq!(read(serde_json::to_string(&of_wave).unwrap()), SelectionJob::Wave(of_wave));
+        assert_eq!(read(serde_json::to_string(&of_preview).unwrap()), SelectionJob::Preview(of_preview));
+        assert!(serde_json::from_str::<SelectionJob>(r#"{"campaign": "flu", "part": 1}"#).is_err());
     }
 }

@@ -9,6 +9,7 @@
 pub mod assets;
 mod audit;
 mod campaigns;
+mod drafts;
 mod feeds;
 mod form;
 pub mod headers;
@@ -194,7 +195,13 @@ pub fn router(console: Arc<Console>) -> Router {
         .merge(room(
             &console,
             Room::Campaigns,
-            &[("/campaigns", get(campaigns::all)), ("/campaigns/{campaign}", get(campaigns::one))],
+            &[
+                ("/campaigns", get(campaigns::all)),
+                ("/campaigns/{campaign}", get(campaigns::one)),
+                ("/campaigns/{campaign}/drafts", get(drafts::edit).post(drafts::submit)),
+                ("/campaigns/{campaign}/drafts/{draft}", get(drafts::one).post(drafts::again)),
+                ("/campaigns/{campaign}/drafts/{draft}/examples", get(drafts::examples)),
+            ],
         ))
         .merge(room(&console, Room::Waves, &[("/waves", get(waves::page))]))
         .merge(room(

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use futures::future::{BoxFuture, try_join_all};
+use ims_decision::preview::PreviewPart;
 use ims_domain::{NhsNumber, PersonId};
-use ims_messaging::{Bucket, Queue};
+use ims_messaging::{Bucket, PreviewJob, Queue};
 use ims_runtime::{Service, settings};
 use ims_snapshot::Manifest;
-use ims_store::{AuditEntry, AuditSpan, FeedFile, StoreError};
+use ims_store::{AuditEntry, AuditSpan, Draft, FeedFile, StoreError};
 use jiff::Timestamp;
 use jiff::civil::Date;
 
@@ -140,7 +141,44 @@ impl Source for Live {
                 created: manifest.created,
                 checked: pointer.checked,
                 business_date: manifest.business_date,
+                parts: manifest.parts,
             }))
+        })
+    }
+
+    fn drafts<'a>(&'a self, campaign: &'a str) -> BoxFuture<'a, Result<Vec<Draft>, SourceError>> {
+        Box::pin(async move { self.service.store.drafts(campaign).await.map_err(SourceError::of("the drafts")) })
+    }
+
+    fn draft<'a>(&'a self, campaign: &'a str, draft: &'a str) -> BoxFuture<'a, Result<Option<Draft>, SourceError>> {
+        Box::pin(async move { self.service.store.draft(campaign, draft).await.map_err(SourceError::of("the draft")) })
+    }
+
+    fn write_draft(&self, draft: Draft) -> BoxFuture<'_, Result<(), SourceError>> {
+        Box::pin(async move { self.service.store.create_draft(&draft).await.map_err(SourceError::of("the draft")) })
+    }
+
+    fn queue_preview(&self, draft: Draft, parts: Vec<u32>) -> BoxFuture<'_, Result<(), SourceError>> {
+        Box::pin(async move {
+            let job = |part| PreviewJob { campaign: draft.campaign.clone(), draft: draft.draft.clone(), part };
+            let jobs: Vec<PreviewJob> = parts.into_iter().map(job).collect();
+            let sent = self.service.queues.send(Queue::CohortSelection, &jobs).await;
+            sent.map_err(SourceError::of("the queue of previews"))
+        })
+    }
+
+    fn preview(&self, draft: Draft) -> BoxFuture<'_, Result<Vec<Option<PreviewPart>>, SourceError>> {
+        Box::pin(async move {
+            let each = (0..draft.parts).map(|part| {
+                let key = PreviewPart::key(&draft.campaign, &draft.draft, part);
+                async move {
+                    let found = self.service.objects.get(Bucket::Work, &key).await;
+                    let found = found.map_err(SourceError::of("the preview"))?;
+                    let part = found.map(|bytes| serde_json::from_slice(&bytes)).transpose();
+                    part.map_err(SourceError::of("the preview"))
+                }
+            });
+            try_join_all(each).await
         })
     }
 

@@ -5,12 +5,13 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
+use ims_decision::preview::PreviewPart;
 use ims_domain::campaign::Wave;
 use ims_domain::invitation::{Call, Invitation, Message};
 use ims_domain::record::{Immunisation, Record};
 use ims_domain::{NhsNumber, PersonId};
 use ims_messaging::Depth;
-use ims_store::{AuditEntry, AuditSpan, Definition, FeedFile};
+use ims_store::{AuditEntry, AuditSpan, Definition, Draft, FeedFile};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use thiserror::Error;
@@ -67,6 +68,8 @@ pub struct SnapshotState {
     pub checked: Option<Timestamp>,
     /// Business day it was made.
     pub business_date: Date,
+    /// Parts that it is cut in.
+    pub parts: u32,
 }
 
 impl SnapshotState {
@@ -92,7 +95,7 @@ pub struct PersonFile {
     pub calls: Vec<Call>,
 }
 
-/// What the console reads. It writes audit entries and nothing else.
+/// What the console reads. It writes audit entries, and drafts with the jobs of their previews; nothing else.
 pub trait Source: Send + Sync {
     /// System time.
     fn now(&self) -> Timestamp;
@@ -108,6 +111,16 @@ pub trait Source: Send + Sync {
     fn checked(&self) -> BoxFuture<'_, Result<Option<(String, Timestamp)>, SourceError>>;
     /// The snapshot; `None` before the first.
     fn snapshot(&self) -> BoxFuture<'_, Result<Option<SnapshotState>, SourceError>>;
+    /// A campaign's drafts, the latest last.
+    fn drafts<'a>(&'a self, campaign: &'a str) -> BoxFuture<'a, Result<Vec<Draft>, SourceError>>;
+    /// A draft.
+    fn draft<'a>(&'a self, campaign: &'a str, draft: &'a str) -> BoxFuture<'a, Result<Option<Draft>, SourceError>>;
+    /// Writes a draft.
+    fn write_draft(&self, draft: Draft) -> BoxFuture<'_, Result<(), SourceError>>;
+    /// Has parts of a draft's preview counted.
+    fn queue_preview(&self, draft: Draft, parts: Vec<u32>) -> BoxFuture<'_, Result<(), SourceError>>;
+    /// What a draft's preview found in each part; `None` where it is not there yet.
+    fn preview(&self, draft: Draft) -> BoxFuture<'_, Result<Vec<Option<PreviewPart>>, SourceError>>;
     /// Feed files received on these days (UTC), the latest first.
     fn files(&self, days: Vec<Date>) -> BoxFuture<'_, Result<Vec<FeedFile>, SourceError>>;
     /// A feed file.

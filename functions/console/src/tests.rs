@@ -6,11 +6,12 @@ use std::sync::Mutex;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, header};
 use futures::future::BoxFuture;
+use ims_decision::preview::PreviewPart;
 use ims_domain::campaign::{ContactPlan, Wave, WaveState};
 use ims_domain::{NhsNumber, PersonId};
 use ims_messaging::Depth;
 use ims_runtime::auth::{Claims, SigningKey};
-use ims_store::{AuditEntry, AuditSpan, Definition, FeedFile, FeedFileState};
+use ims_store::{AuditEntry, AuditSpan, Definition, Draft, FeedFile, FeedFileState};
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use tower::ServiceExt;
@@ -55,6 +56,11 @@ struct Given {
     files: Vec<FeedFile>,
     people: Vec<PersonFile>,
     audited: Arc<Mutex<Vec<AuditEntry>>>,
+    drafts: Arc<Mutex<Vec<Draft>>>,
+    /// Parts that were to be counted.
+    queued: Arc<Mutex<Vec<u32>>>,
+    /// What was counted so far, part by part.
+    previewed: Arc<Mutex<Vec<PreviewPart>>>,
     /// Whether the audit trail can be written.
     is_audited: bool,
 }
@@ -95,6 +101,27 @@ impl Source for Given {
     }
     fn snapshot(&self) -> BoxFuture<'_, Result<Option<SnapshotState>, SourceError>> {
         Box::pin(async { Ok(self.snapshot.clone()) })
+    }
+    fn drafts<'a>(&'a self, campaign: &'a str) -> BoxFuture<'a, Result<Vec<Draft>, SourceError>> {
+        let drafts = self.drafts.lock().unwrap().iter().filter(|draft| draft.campaign == campaign).cloned().collect();
+        Box::pin(async { Ok(drafts) })
+    }
+    fn draft<'a>(&'a self, campaign: &'a str, id: &'a str) -> BoxFuture<'a, Result<Option<Draft>, SourceError>> {
+        let is = |draft: &&Draft| draft.campaign == campaign && draft.draft == id;
+        let draft = self.drafts.lock().unwrap().iter().find(is).cloned();
+        Box::pin(async { Ok(draft) })
+    }
+    fn write_draft(&self, draft: Draft) -> BoxFuture<'_, Result<(), SourceError>> {
+        self.drafts.lock().unwrap().push(draft);
+        Box::pin(async { Ok(()) })
+    }
+    fn queue_preview(&self, _: Draft, parts: Vec<u32>) -> BoxFuture<'_, Result<(), SourceError>> {
+        self.queued.lock().unwrap().extend(parts);
+        Box::pin(async { Ok(()) })
+    }
+    fn preview(&self, draft: Draft) -> BoxFuture<'_, Result<Vec<Option<PreviewPart>>, SourceError>> {
+        let parts = self.previewed.lock().unwrap().clone();
+        Box::pin(async move { Ok((0..draft.parts as usize).map(|part| parts.get(part).cloned()).collect()) })
     }
     fn files(&self, days: Vec<Date>) -> BoxFuture<'_, Result<Vec<FeedFile>, SourceError>> {
         assert!(days.len() == 7 || days.len() == 1);
@@ -152,6 +179,9 @@ fn nothing() -> Given {
         files: vec![],
         people: vec![],
         audited: Arc::default(),
+        drafts: Arc::default(),
+        queued: Arc::default(),
+        previewed: Arc::default(),
         is_audited: true,
     }
 }
@@ -184,6 +214,7 @@ fn season() -> Given {
             created: "2026-11-22T14:03:20Z".parse().unwrap(),
             checked: None,
             business_date: date(2025, 11, 3),
+            parts: 4,
         }),
         files: vec![FeedFile {
             name: "FLU_Vaccinations_v5_YGM41_20250730T12000000.csv".into(),
@@ -683,4 +714,5 @@ async fn behind_an_apis_stage_links_lead_through_it() {
     answer.has(&["href=\"/v1/console/campaigns\"", "action=\"/v1/console/sign-out\""]);
 }
 
+mod drafts;
 mod people;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Subcommand;
-use ims_eligibility::Campaign;
+use ims_eligibility::{Campaign, Problem, parse_plan};
 use ims_snapshot::By;
 use jiff::civil::Date;
 
@@ -21,10 +21,10 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Print what is wrong with a campaign definition, one `path: message` a line.
+    /// Print what is wrong with a campaign definition or a contact plan, one `path: message` a line.
     /// Exit status: 0 nothing, 1 something, 2 the file cannot be read.
     Validate {
-        /// JSON file with a CampaignConfig.
+        /// JSON file with a CampaignConfig, or a contact plan.
         file: PathBuf,
     },
     /// Print how many people of a snapshot the campaign would invite, by cohort, as JSON:
@@ -57,7 +57,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Validate { file } => {
             let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-            let Err(problems) = Campaign::parse(&bytes) else { return Ok(ExitCode::SUCCESS) };
+            let Err(problems) = validate(&bytes) else { return Ok(ExitCode::SUCCESS) };
             let mut out = std::io::stdout().lock();
             for problem in problems {
                 writeln!(out, "{problem}")?;
@@ -67,5 +67,29 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Command::Preview { file, snapshot, by, plan, on } => {
             preview::run(&Asked { file, snapshot, by: *by, plan: plan.as_deref(), on: *on })
         }
+    }
+}
+
+/// A contact plan is known by its `programme`; everything else should be a campaign.
+fn validate(bytes: &[u8]) -> Result<(), Vec<Problem>> {
+    let document: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
+    let is_plan = document
+        .is_some_and(|document| document.get("CampaignConfig").is_none() && document.get("programme").is_some());
+    if is_plan { parse_plan(bytes).map(drop) } else { Campaign::parse(bytes).map(drop) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_validated_as_what_it_is() {
+        assert!(validate(include_bytes!("../../../tests/campaigns/mmr.json")).is_ok());
+        assert!(validate(include_bytes!("../../../tests/campaigns/mmr.plan.json")).is_ok());
+        let paths = |text: &str| -> Vec<String> {
+            validate(text.as_bytes()).err().unwrap_or_default().into_iter().map(|problem| problem.path).collect()
+        };
+        assert_eq!(paths("{}"), ["CampaignConfig"]);
+        assert!(paths(r#"{"programme": "PLAGUE"}"#).contains(&"programme".to_owned()));
     }
 }

@@ -312,12 +312,17 @@ impl Person {
         self.demographics.date_of_birth.map(|born| age_on(born, day))
     }
 
-    /// The person's history with a programme.
+    /// The person's history with a programme: its own vaccine, and any that covers it.
     #[must_use]
     pub fn programme(&self, programme: VaccineType) -> ProgrammeSummary {
         let mut history = self.programmes.get(&programme).cloned().unwrap_or_default();
-        for member in self.members.values().filter_map(|member| member.programmes.get(&programme)) {
-            history.join(member);
+        let wider = self.programmes.iter().filter(|(vaccine, _)| **vaccine != programme && vaccine.covers(programme));
+        for (_, other) in wider {
+            history.join(other);
+        }
+        let members = self.members.values().flat_map(|member| &member.programmes);
+        for (_, other) in members.filter(|(vaccine, _)| vaccine.covers(programme)) {
+            history.join(other);
         }
         history
     }

@@ -72,33 +72,34 @@ struct Input {
     by_day: Vec<u32>,
 }
 
-/// A row in which one column is set after the other, to ask about its values.
+/// A row in which one column is set after the other, to ask about its values; or two columns, about pairs of theirs.
 pub(crate) struct Asking {
     column: Column<PersonRow>,
+    beside: Option<Column<PersonRow>>,
     row: PersonRow,
 }
 
 impl Asking {
     /// About a column of the dataset; `None` where there is none of this name.
     pub(crate) fn about(name: &str) -> Option<Self> {
-        let column = PersonRow::columns().into_iter().find(|column| column.name == name)?;
-        Some(Self { column, row: PersonRow::default() })
+        Some(Self { column: column(name)?, beside: None, row: PersonRow::default() })
+    }
+
+    /// About pairs, this column's value first.
+    pub(crate) fn beside(self, name: &str) -> Option<Self> {
+        Some(Self { beside: Some(column(name)?), ..self })
     }
 
     /// The row of somebody with this value, and no other.
     pub(crate) fn row(&mut self, value: &Value) -> &PersonRow {
-        let row = &mut self.row;
-        match (&self.column.access, value) {
-            (Access::Day(_, set), Value::Day(day)) => set(row, day.and_then(from_days)),
-            (Access::Text(_, set), Value::Text(text)) => set(row, text.to_string()),
-            (Access::Number(_, set), Value::Number(number)) => set(row, u64::try_from(*number).unwrap_or(0)),
-            (Access::Flag(_, set), Value::Number(flag)) => set(row, *flag != 0),
-            (Access::Texts(_, set), Value::Texts(texts)) => set(row, texts.iter().map(ToString::to_string).collect()),
-            (Access::Days(_, set), Value::Days(days)) => set(row, days.iter().copied().filter_map(from_days).collect()),
-            // A column that the part does not hold: nothing is known.
-            _ => *row = PersonRow::default(),
+        match (value, &self.beside) {
+            (Value::Pair(pair), Some(beside)) => {
+                set_in(&mut self.row, &self.column, &pair.0);
+                set_in(&mut self.row, beside, &pair.1);
+            }
+            (value, _) => set_in(&mut self.row, &self.column, value),
         }
-        row
+        &self.row
     }
 
     /// What a function says of each of a column's values, by code.
@@ -110,6 +111,24 @@ impl Asking {
                 (0..*count).map(|code| say(self.row(&Value::Day(day(code))))).collect()
             }
         }
+    }
+}
+
+/// A column of the dataset; `None` where there is none of this name.
+fn column(name: &str) -> Option<Column<PersonRow>> {
+    PersonRow::columns().into_iter().find(|column| column.name == name)
+}
+
+fn set_in(row: &mut PersonRow, column: &Column<PersonRow>, value: &Value) {
+    match (&column.access, value) {
+        (Access::Day(_, set), Value::Day(day)) => set(row, day.and_then(from_days)),
+        (Access::Text(_, set), Value::Text(text)) => set(row, text.to_string()),
+        (Access::Number(_, set), Value::Number(number)) => set(row, u64::try_from(*number).unwrap_or(0)),
+        (Access::Flag(_, set), Value::Number(flag)) => set(row, *flag != 0),
+        (Access::Texts(_, set), Value::Texts(texts)) => set(row, texts.iter().map(ToString::to_string).collect()),
+        (Access::Days(_, set), Value::Days(days)) => set(row, days.iter().copied().filter_map(from_days).collect()),
+        // A column that the part does not hold: nothing is known.
+        _ => *row = PersonRow::default(),
     }
 }
 
@@ -137,7 +156,13 @@ impl<'c> Evaluator<'c> {
         for question in 0..rules.questions() {
             let Some(subject) = rules.subject(question) else { continue };
             let source = Source::of(subject);
-            let asking = source.and_then(|source| Asking::about(&source.column()));
+            let asking = source.and_then(|source| {
+                let asking = Asking::about(&source.column())?;
+                match source.beside(plan) {
+                    Some(beside) => asking.beside(beside),
+                    None => Some(asking),
+                }
+            });
             let (Some(source), Some(asking)) = (source, asking) else {
                 if rules.answer(question, &nobody, today) {
                     set(&mut constant, question);
@@ -163,16 +188,19 @@ impl<'c> Evaluator<'c> {
     /// The columns that it looks at.
     #[must_use]
     pub fn needed(&self) -> Needed {
-        Needed { columns: self.inputs.iter().map(|input| input.source.column()).collect(), people: false }
+        let sources = self.inputs.iter().map(|input| input.source);
+        let beside = sources.clone().filter_map(|source| source.beside(self.plan)).map(str::to_owned);
+        Needed { columns: sources.map(Source::column).chain(beside).collect(), people: false }
     }
 
     /// How each person of the part stands, those off the list included. A column that the part does not hold counts as
     /// empty: read what [`Evaluator::needed`] says.
     pub fn standings(&mut self, part: &Part) -> Standings {
         let nothing = Held { values: Values::DaysFrom(0, 1), codes: Codes::Same };
+        let pairs: Vec<Option<Held>> = self.inputs.iter().map(|input| input.pairs(part, self.plan)).collect();
         let mut columns: Vec<(&Codes, Vec<u32>)> = Vec::with_capacity(self.inputs.len());
-        for input in &mut self.inputs {
-            let held = part.column(&input.source.column()).unwrap_or(&nothing);
+        for (input, pairs) in self.inputs.iter_mut().zip(&pairs) {
+            let held = pairs.as_ref().or_else(|| part.column(&input.source.column())).unwrap_or(&nothing);
             columns.push((&held.codes, input.classes_of(&held.values, self.rules, self.plan, self.today)));
         }
         let classes: Vec<usize> = self.inputs.iter().map(|input| input.classes.len()).collect();
@@ -254,7 +282,9 @@ impl<'c> Evaluator<'c> {
         for input in &mut self.inputs {
             let asked: Vec<usize> =
                 input.questions.iter().copied().filter(|question| self.rules.depends_on_today(*question)).collect();
-            let Some(held) = part.column(&input.source.column()).filter(|_| !asked.is_empty()) else { continue };
+            let pairs = input.pairs(part, self.plan).filter(|_| !asked.is_empty());
+            let held = pairs.as_ref().or_else(|| part.column(&input.source.column()));
+            let Some(held) = held.filter(|_| !asked.is_empty()) else { continue };
             let (source, rules, plan, today) = (input.source, self.rules, self.plan, self.today);
             let by_code = input.asking.each(&held.values, |row| {
                 let mut facts = PersonFacts::default();
@@ -310,6 +340,11 @@ fn union(answers: &mut [u64], others: &[u64]) {
 const KEPT_DAYS: std::ops::Range<i32> = -29_220..47_482;
 
 impl Input {
+    /// The pairs of the column's values with those of the column that it needs beside it; `None` where it needs none.
+    fn pairs(&self, part: &Part, plan: &ContactPlan) -> Option<Held> {
+        part.pair(&self.source.column(), self.source.beside(plan)?)
+    }
+
     /// The class of each value, by code.
     fn classes_of(&mut self, values: &Values, rules: &CompiledIteration, plan: &ContactPlan, today: Date) -> Vec<u32> {
         match values {

@@ -3,6 +3,7 @@
 use ims_domain::campaign::ContactPlan;
 use ims_domain::{Person, clock::compact, postcode};
 use ims_eligibility::{PersonFacts, Subject};
+use jiff::civil::Date;
 
 use crate::{PROGRAMMES, PersonRow};
 
@@ -18,8 +19,8 @@ pub fn facts_of_person(person: &Person, plan: &ContactPlan) -> PersonFacts {
     PersonFacts { person: own, targets, cohorts: person.cohort_labels().map(str::to_owned).collect() }
 }
 
-/// The facts of a person for a campaign. Doses of the campaign's own programme count from the plan's first day on;
-/// those of other programmes all count.
+/// The facts of a person for a campaign. Which doses of the campaign's own programme are valid the plan says; those of
+/// other programmes all are.
 #[must_use]
 pub fn facts_of(row: &PersonRow, plan: &ContactPlan) -> PersonFacts {
     let mut facts = PersonFacts::default();
@@ -29,8 +30,8 @@ pub fn facts_of(row: &PersonRow, plan: &ContactPlan) -> PersonFacts {
     facts
 }
 
-/// A column of the people dataset that facts are made from. Each fact comes from one column, so that evaluators over
-/// columns may look at columns one by one; a programme is its place in [`PROGRAMMES`].
+/// A column of the people dataset that facts are made from. Each fact comes from one column, with [`Source::beside`] from two,
+/// so that evaluators over columns may look at columns one by one; a programme is its place in [`PROGRAMMES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Source {
     DateOfBirth,
@@ -81,6 +82,7 @@ impl Source {
                     "LAST_SUCCESSFUL_DATE"
                     | "LAST_VALID_DOSE_DATE"
                     | "VALID_DOSES_COUNT"
+                    | "INVALID_DOSES_COUNT"
                     | "SUCCESSFUL_PROCEDURE_COUNT" => Some(Self::Doses(index)),
                     "BOOKED_APPOINTMENT_DATE" => Some(Self::Booked(index)),
                     "BOOKED_APPOINTMENT_PROVIDER" => Some(Self::BookingProvider(index)),
@@ -88,6 +90,16 @@ impl Source {
                     _ => None,
                 }
             }
+        }
+    }
+
+    /// The column without which this one does not say which doses are valid: where the plan asks for an age, the date of
+    /// birth.
+    pub(crate) fn beside(self, plan: &ContactPlan) -> Option<&'static str> {
+        let by_age = plan.dose_schedule.is_some_and(|schedule| schedule.minimum_age.is_some());
+        match self {
+            Self::Doses(index) if by_age && PROGRAMMES[index] == plan.programme.code() => Some("date_of_birth"),
+            _ => None,
         }
     }
 
@@ -143,11 +155,14 @@ impl Source {
             Self::Doses(index) => {
                 let all = &row.programmes[index].dose_dates;
                 let own = PROGRAMMES[index] == plan.programme.code();
-                let valid: Vec<_> = all.iter().filter(|day| !own || **day >= plan.count_doses_from).collect();
+                let valid: Vec<Date> =
+                    if own { plan.valid_doses(all, row.date_of_birth).collect() } else { all.clone() };
+                let invalid = (own && plan.dose_schedule.is_some()).then(|| (all.len() - valid.len()).to_string());
                 let said = vec![
                     ("LAST_SUCCESSFUL_DATE", all.last().map(|day| compact(*day))),
-                    ("LAST_VALID_DOSE_DATE", valid.last().map(|day| compact(**day))),
+                    ("LAST_VALID_DOSE_DATE", valid.last().map(|day| compact(*day))),
                     ("VALID_DOSES_COUNT", Some(valid.len().to_string())),
+                    ("INVALID_DOSES_COUNT", invalid),
                     ("SUCCESSFUL_PROCEDURE_COUNT", Some(all.len().to_string())),
                 ];
                 (index, said)

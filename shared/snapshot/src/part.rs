@@ -61,6 +61,8 @@ pub(crate) enum Value {
     Number(i64),
     Texts(Box<[Box<str>]>),
     Days(Box<[i32]>),
+    /// Of two columns.
+    Pair(Box<(Value, Value)>),
 }
 
 /// The distinct values of a column, by code.
@@ -77,6 +79,14 @@ impl Values {
         match self {
             Self::DaysFrom(_, count) => *count as usize,
             Self::Listed(values) => values.len(),
+        }
+    }
+
+    fn get(&self, code: usize) -> Value {
+        match self {
+            // Codes are fewer than the days of a column that is kept so.
+            Self::DaysFrom(first, _) => Value::Day(code.checked_sub(1).map(|past| first + past as i32)),
+            Self::Listed(values) => values[code].clone(),
         }
     }
 }
@@ -240,6 +250,22 @@ impl Part {
             Ids::Packed(ids) => ids.len() * 16,
         };
         columns + self.off_list.len() * 8 + self.lots.len() * 8 + ids
+    }
+
+    /// Two columns as one: the distinct pairs of their values. `None` where one of them was not needed.
+    pub(crate) fn pair(&self, one: &str, other: &str) -> Option<Held> {
+        let (one, other) = (self.column(one)?, self.column(other)?);
+        let mut places: FxHashMap<(usize, usize), u32> = FxHashMap::default();
+        let (mut values, mut codes) = (Vec::new(), Vec::with_capacity(self.people));
+        for person in 0..self.people {
+            let place = (one.codes.get(person), other.codes.get(person));
+            codes.push(*places.entry(place).or_insert_with(|| {
+                values.push(Value::Pair(Box::new((one.values.get(place.0), other.values.get(place.1)))));
+                values.len() as u32 - 1
+            }));
+        }
+        let codes = Codes::narrow(codes, values.len());
+        Some(Held { values: Values::Listed(values), codes })
     }
 
     /// A column; those that were not needed are not there.

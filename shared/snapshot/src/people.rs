@@ -134,7 +134,8 @@ impl PersonRow {
     /// The dose of a plan that the person would have next, from 1.
     #[must_use]
     pub fn next_dose(&self, plan: &ContactPlan) -> u8 {
-        self.programme(plan.programme).map_or(0, |history| history.doses_since(plan.count_doses_from)).saturating_add(1)
+        let history = self.programme(plan.programme);
+        history.map_or(0, |history| plan.count_valid(&history.dose_dates, self.date_of_birth)).saturating_add(1)
     }
 
     /// Whether the person has left the list: dead, removed, superseded or invalidated.

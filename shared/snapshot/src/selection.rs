@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::column::SnapshotError;
 use crate::evaluate::{Asking, Evaluator};
+use crate::facts::Source;
 use crate::part::{Codes, Held, Needed, Part, Values};
 use crate::{PROGRAMMES, PersonRow};
 
@@ -38,6 +39,8 @@ pub struct Selector<'c> {
     evaluator: Evaluator<'c>,
     /// Columns of the doses and the invitations of the plan's programme, where it has columns.
     history: Option<(String, String)>,
+    /// The column that says, beside the doses, which of them are valid.
+    beside: Option<&'static str>,
     /// Whether people of this cohort are wanted, by place.
     wanted: Vec<bool>,
 }
@@ -79,10 +82,12 @@ impl<'c> Selector<'c> {
     /// For an iteration, the contact plan, and the day as of which rules are evaluated.
     #[must_use]
     pub fn new(rules: &'c CompiledIteration, plan: &'c ContactPlan, today: Date) -> Self {
-        let programme = PROGRAMMES.iter().find(|code| **code == plan.programme.code()).map(|code| code.to_lowercase());
+        let index = PROGRAMMES.iter().position(|code| *code == plan.programme.code());
+        let programme = index.map(|index| PROGRAMMES[index].to_lowercase());
         Self {
             evaluator: Evaluator::new(rules, plan, today),
             history: programme.map(|code| (format!("{code}_dose_dates"), format!("{code}_invites"))),
+            beside: index.and_then(|index| Source::Doses(index).beside(plan)),
             wanted: vec![true; rules.cohort_labels().count()],
         }
     }
@@ -100,6 +105,7 @@ impl<'c> Selector<'c> {
     pub fn needed(&self) -> Needed {
         let mut needed = self.evaluator.needed();
         needed.columns.extend(self.history.iter().flat_map(|(doses, invites)| [doses.clone(), invites.clone()]));
+        needed.columns.extend(self.beside.map(str::to_owned));
         needed
     }
 
@@ -119,10 +125,17 @@ impl<'c> Selector<'c> {
         let standings = self.evaluator.standings(part);
         let (plan, history) = (self.evaluator.plan, self.history.as_ref());
         let nothing = Held { values: Values::DaysFrom(0, 1), codes: Codes::Same };
-        let doses = history.and_then(|(doses, _)| part.column(doses)).unwrap_or(&nothing);
+        let pairs = history.zip(self.beside).and_then(|((doses, _), beside)| part.pair(doses, beside));
+        let doses = pairs.as_ref().or_else(|| part.column(&history?.0)).unwrap_or(&nothing);
         let invites = history.and_then(|(_, invites)| part.column(invites)).unwrap_or(&nothing);
-        let dose_of = ask(history.map(|(doses, _)| doses), &doses.values, |row| row.next_dose(plan));
-        let invited_for = ask(history.map(|(_, invites)| invites), &invites.values, |row| {
+        let about_doses = history.and_then(|(doses, _)| Asking::about(doses));
+        let about_doses = match self.beside {
+            Some(beside) => about_doses.and_then(|asking| asking.beside(beside)),
+            None => about_doses,
+        };
+        let dose_of = ask(about_doses, &doses.values, |row| row.next_dose(plan));
+        let about_invites = history.and_then(|(_, invites)| Asking::about(invites));
+        let invited_for = ask(about_invites, &invites.values, |row| {
             let history = row.programme(plan.programme);
             let invited = |dose| history.is_some_and(|history| history.is_invited(&plan.campaign, dose));
             (1..=plan.doses).filter(|dose| invited(*dose)).collect::<Vec<u8>>()
@@ -247,15 +260,15 @@ impl Tally {
             }
         };
         match by {
-            Some(by) => ask(Some(&by.column().to_owned()), values, |row| place(by.key(row, today))),
+            Some(by) => ask(Asking::about(by.column()), values, |row| place(by.key(row, today))),
             None => vec![place(Cow::Borrowed(ALL))],
         }
     }
 }
 
 /// What a function says of each value of a column, by code; of somebody of whom nothing is known where there is none.
-fn ask<T>(column: Option<&String>, values: &Values, mut say: impl FnMut(&PersonRow) -> T) -> Vec<T> {
-    match column.and_then(|column| Asking::about(column)) {
+fn ask<T>(asking: Option<Asking>, values: &Values, mut say: impl FnMut(&PersonRow) -> T) -> Vec<T> {
+    match asking {
         Some(mut asking) => asking.each(values, say),
         None => vec![say(&PersonRow::default())],
     }

@@ -72,6 +72,12 @@ pub fn definition(campaign: &str, version: u32) -> Key {
     (format!("C#{campaign}"), format!("DEF#{version:05}"))
 }
 
+/// `campaign`: a draft of a next version.
+#[must_use]
+pub fn draft(campaign: &str, draft: &str) -> Key {
+    (format!("C#{campaign}"), format!("DRAFT#{draft}"))
+}
+
 /// `campaign`: the partition that lists all campaigns.
 pub const CAMPAIGNS_PK: &str = "CAMPAIGNS";
 

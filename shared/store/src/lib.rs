@@ -19,7 +19,7 @@ mod transaction;
 
 pub use apply::{Actor, Holders, Revision};
 pub use audit::{AuditEntry, AuditResult, AuditSpan};
-pub use campaigns::{Definition, PartResult};
+pub use campaigns::{Definition, Draft, PartResult};
 pub use control::{ChangeFeedEnd, ManifestPointer};
 pub use error::StoreError;
 pub use feed_files::{ChunkState, FeedFile, FeedFileState, RowFailure};

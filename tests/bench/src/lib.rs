@@ -10,6 +10,7 @@ mod made;
 pub mod measure;
 pub mod memory;
 pub mod report;
+mod rules;
 pub mod stack;
 
 use anyhow::Result;
@@ -41,6 +42,7 @@ pub const BENCHES: &[Bench] = &[
         about: "vaccination files through the local stack, with an in-memory store, and rows validated on one core",
         run: feed::run,
     },
+    Bench { name: "rules", about: "people judged a second by the row evaluator on one core", run: rules::run },
     Bench { name: "api", about: "create, read and search on the local stack; the function's own cost", run: api::run },
     Bench {
         name: "cohort",
