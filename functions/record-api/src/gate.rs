@@ -47,6 +47,10 @@ pub struct Gate {
 pub enum Task {
     /// Tell that the function is up.
     Status,
+    /// Describe the API, for programs.
+    Describe,
+    /// Describe the API, for people.
+    Page,
     /// Create an immunisation.
     Create {
         /// Supplier.
@@ -125,7 +129,8 @@ impl Gate {
     pub fn admit(&self, request: &Request, now: Timestamp) -> Result<Task, Answer> {
         let place = Place::of(&request.path);
         if place.is_open() {
-            return place.route(&request.method).map(|_| Task::Status).ok_or_else(|| not_allowed(&place));
+            let route = place.route(&request.method).ok_or_else(|| not_allowed(&place))?;
+            return Ok(open(route.operation));
         }
         let supplier = self.supplier(request)?;
         if request.body.as_ref().is_some_and(|body| body.len() > LONGEST_BODY) {
@@ -150,7 +155,7 @@ impl Gate {
                 Ok(Task::Delete { source: source(&supplier, Some(now)), supplier, id: immunisation_id(id)? })
             }
             Operation::Book => self.book(supplier, request, now),
-            Operation::Status => Ok(Task::Status),
+            operation @ (Operation::Status | Operation::Describe | Operation::Page) => Ok(open(operation)),
         }
     }
 
@@ -210,6 +215,15 @@ impl Gate {
                 invalid(texts.join("; "))
             })?;
         Ok(Task::Book { supplier, number, change: Box::new(change) })
+    }
+}
+
+/// What anyone may ask for.
+fn open(operation: Operation) -> Task {
+    match operation {
+        Operation::Describe => Task::Describe,
+        Operation::Page => Task::Page,
+        _ => Task::Status,
     }
 }
 
