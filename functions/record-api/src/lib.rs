@@ -99,8 +99,8 @@ async fn answer(store: &Store, gate: &Gate, request: &Request, now: Timestamp) -
     };
     match task {
         Task::Status => Ok(Answer::json(200, status())),
-        Task::Describe => Ok(Answer::json(200, description::document(&request.base))),
-        Task::Page => Ok(Answer::page(description::page(&request.base))),
+        Task::Describe => Ok(Answer::json(200, description::document(gate.base(request)))),
+        Task::Page => Ok(Answer::page(description::page(gate.base(request)))),
         Task::Create { supplier, immunization, source } => {
             create::create(store, &immunization, source, &actor(&supplier, "create")).await
         }

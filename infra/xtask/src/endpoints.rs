@@ -7,6 +7,8 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::Credentials;
 use serde::{Deserialize, Serialize};
 
+use crate::client::TestClient;
+
 /// Region of every local stack.
 pub const REGION: &str = "eu-west-2";
 
@@ -39,6 +41,8 @@ pub struct Endpoints {
     pub functions: BTreeMap<String, String>,
     /// Private key (PKCS#8, DER) of the sandbox token issuer.
     pub issuer_key: String,
+    /// A supplier's application, for which `{api}/oauth2/token` gives tokens.
+    pub client: TestClient,
 }
 
 /// File name inside the local directory.

@@ -4,7 +4,9 @@
 //! ports and `--local-dir`.
 
 pub mod bench;
+pub mod client;
 pub mod conformance;
+pub mod contract;
 pub mod demo;
 pub mod deploy;
 pub mod endpoints;

@@ -12,10 +12,11 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use aws_lc_rs::signature::Ed25519KeyPair;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use ims_runtime::auth::SigningKey;
 
 use crate::{
-    demo, deploy,
+    client, demo, deploy,
     endpoints::{self, Endpoints, REGION},
     logs, package,
     processes::Processes,
@@ -179,6 +180,7 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
         ("NotifyApiKey", NOTIFY_API_KEY.to_owned()),
         ("NotifyCallbackToken", NOTIFY_CALLBACK_TOKEN.to_owned()),
         ("TokenKeys", token_keys),
+        ("TokenSigningKey", BASE64_STANDARD.encode(fs::read(&issuer_key)?)),
         ("SendFenceSeconds", options.send_fence_seconds.to_string()),
         ("LocalVisibilitySeconds", options.visibility_seconds.to_string()),
         // The set clock calls the scheduled functions.
@@ -239,7 +241,9 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
         queues: sorted.queues,
         functions: sorted.functions,
         issuer_key: issuer_key.display().to_string(),
+        client: client::test_client(&local_dir),
     };
+    client::register(&endpoints, &local_dir).await?;
     endpoints.write(&local_dir)?;
     if options.people > 0 {
         demo::load_people(&endpoints, options.people, options.seed, &local_dir).await?;

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    cargo, conformance,
+    cargo, conformance, contract,
     demo::running,
     endpoints::Endpoints,
     progress::step,
@@ -229,6 +229,11 @@ fn row_counts(line: &str) -> Option<Counts> {
     (alone && line.contains(" passed, ")).then(|| counts_in(line))
 }
 
+/// `  1209 generated, 1200 passed, 9 skipped`, as schemathesis counts its requests
+fn contract_counts(line: &str) -> Option<Counts> {
+    line.contains(" generated, ").then(|| counts_in(line))
+}
+
 fn nextest() -> Result<Done> {
     run_nextest(&format!("not ({ON_A_STACK})"), None)
 }
@@ -324,6 +329,10 @@ fn e2e(args: &TestArgs) -> Result<Done> {
         let mut rows = conformance::command(&features, &own.dir)?;
         rows.arg("--expected-skips").arg(conformance::expected_skips());
         done = done.and(counted(&mut rows, false, row_counts)?);
+    }
+    if let Some(python) = contract::python()? {
+        step("contract: the API's answers against its description");
+        done = done.and(counted(&mut contract::command(&python, &own.dir)?, true, contract_counts)?);
     }
     Ok(done.and(own.logs()?))
 }

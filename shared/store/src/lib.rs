@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing about a person is written without a condition on the version that was read.
 
+mod applications;
 mod apply;
 pub mod audit;
 mod batch;
@@ -17,6 +18,7 @@ mod persons;
 mod tables;
 mod transaction;
 
+pub use applications::Application;
 pub use apply::{Actor, Holders, Revision};
 pub use audit::{AuditEntry, AuditResult, AuditSpan};
 pub use campaigns::{Definition, PartResult};

@@ -6,13 +6,14 @@ mod operations;
 mod page;
 mod parameters;
 mod schemas;
+mod token;
 
 use ims_fhir::SEARCH_PARAMETERS;
 use serde_json::Value;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
-    Components, ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, PathsBuilder, Server,
+    Components, ComponentsBuilder, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, PathsBuilder, Server,
 };
 use utoipa::{PartialSchema, ToSchema};
 
@@ -22,6 +23,7 @@ pub(crate) use page::page;
 
 /// Name of the way in which callers identify themselves.
 const BEARER: &str = "bearer";
+const OAUTH2: &str = "oauth2";
 
 const ABOUT: &str = "Records of vaccinations and appointments, to the contract of NHS England's Immunisation FHIR API \
     (FHIR R4). A record's version is an integer in the header `E-Tag`, in answers and in the request of an update. What \
@@ -48,22 +50,25 @@ fn describe(base: &str) -> OpenApi {
             paths = paths.path(route.path, PathItem::new(method, operation));
         }
     }
+    paths = paths.path(token::PATH, PathItem::new(HttpMethod::Post, token::operation()));
     let tags = operations::TAGS.map(|(name, text)| TagBuilder::new().name(name).description(Some(text)).build());
     OpenApiBuilder::new()
         .info(info)
         .servers((!base.is_empty()).then(|| [Server::new(base)]))
         .tags(Some(tags))
         .paths(paths)
-        .components(Some(components()))
+        .components(Some(components(base)))
         .build()
 }
 
-fn components() -> Components {
+fn components(base: &str) -> Components {
     let token = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")
         .description(Some("A token of the service's issuer that names the supplier."));
-    let components = ComponentsBuilder::new().security_scheme(BEARER, SecurityScheme::Http(token.build()));
+    let components = ComponentsBuilder::new()
+        .security_scheme(BEARER, SecurityScheme::Http(token.build()))
+        .security_scheme(OAUTH2, token::scheme(base));
     components
         .schemas_from_iter(schemas::all())
         .schema("SearchForm", parameters::form(&SEARCH_PARAMETERS))

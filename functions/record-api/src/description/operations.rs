@@ -7,7 +7,7 @@ use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::{ContentBuilder, Ref, Required, SecurityRequirement};
 
 use super::answers::{FHIR, answer, refused};
-use super::{BEARER, is_open, parameters, schemas};
+use super::{is_open, parameters, schemas, token};
 use crate::routes::{Access, Route};
 
 /// Groups of operations.
@@ -144,9 +144,12 @@ pub(super) fn operation(route: &Route) -> Option<Operation> {
     for status in said.refusals.iter().chain(always) {
         operation = operation.response(status.to_string(), refused(*status));
     }
-    let security =
-        if is_open(route) { SecurityRequirement::default() } else { SecurityRequirement::new(BEARER, [""; 0]) };
-    Some(operation.security(security).build())
+    let operation = if is_open(route) {
+        operation.security(SecurityRequirement::default())
+    } else {
+        operation.securities(Some(token::needed()))
+    };
+    Some(operation.build())
 }
 
 fn body(route: &Route) -> Option<RequestBody> {

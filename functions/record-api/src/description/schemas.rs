@@ -17,6 +17,9 @@ pub(super) fn all() -> Vec<(String, RefOr<Schema>)> {
     all.extend(named::<Bundle>());
     all.extend(named::<OperationOutcome>());
     all.extend(named::<Health>());
+    all.extend(named::<TokenForm>());
+    all.extend(named::<Token>());
+    all.extend(named::<TokenError>());
     all
 }
 
@@ -535,6 +538,40 @@ pub(super) struct Health {
     /// What was looked at.
     #[schema(value_type = Object)]
     checks: serde_json::Value,
+}
+
+/// What an application asks for a token with.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(super) struct TokenForm {
+    /// Always `client_credentials`.
+    #[schema(pattern = "^client_credentials$")]
+    grant_type: String,
+    /// Always `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`.
+    #[schema(pattern = "^urn:ietf:params:oauth:client-assertion-type:jwt-bearer$")]
+    client_assertion_type: String,
+    /// The assertion.
+    #[schema(pattern = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$")]
+    client_assertion: String,
+}
+
+/// A token.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(super) struct Token {
+    /// What to send as `Authorization: Bearer …`.
+    access_token: String,
+    /// Seconds for which it is good.
+    expires_in: u32,
+    /// Always `Bearer`.
+    token_type: String,
+}
+
+/// Why there is no token (RFC 6749 §5.2).
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(super) struct TokenError {
+    /// `invalid_request`, `invalid_client`, `unsupported_grant_type`, `temporarily_unavailable` or `server_error`.
+    error: String,
+    /// In words.
+    error_description: String,
 }
 
 /// An appointment, with the columns of the bookings extract as members.
