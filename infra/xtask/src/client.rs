@@ -36,6 +36,8 @@ pub struct TestClient {
     pub id: String,
     /// The supplier that it speaks for.
     pub supplier: String,
+    /// That supplier's ODS code.
+    pub ods: String,
     /// Id of its key.
     pub kid: String,
     /// File of its private key (RSA, PKCS#8, PEM).
@@ -46,7 +48,7 @@ pub struct TestClient {
 #[must_use]
 pub fn test_client(local_dir: &Path) -> TestClient {
     let key = path(local_dir).display().to_string();
-    TestClient { id: CLIENT.to_owned(), supplier: SUPPLIER.to_owned(), kid: KID.to_owned(), key }
+    TestClient { id: CLIENT.to_owned(), supplier: SUPPLIER.to_owned(), ods: ODS.to_owned(), kid: KID.to_owned(), key }
 }
 
 fn path(local_dir: &Path) -> PathBuf {

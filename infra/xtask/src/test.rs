@@ -14,6 +14,7 @@ use crate::{
     cargo, conformance, contract,
     demo::running,
     endpoints::Endpoints,
+    pack,
     progress::step,
     python,
     stack::{self, Emulator, Ports, default_local_dir},
@@ -330,6 +331,8 @@ fn e2e(args: &TestArgs) -> Result<Done> {
         rows.arg("--expected-skips").arg(conformance::expected_skips());
         done = done.and(counted(&mut rows, false, row_counts)?);
     }
+    step("suppliers' test pack");
+    done = done.and(counted(&mut pack::command(&own.dir)?, true, row_counts)?);
     if let Some(python) = contract::python()? {
         step("contract: the API's answers against its description");
         done = done.and(counted(&mut contract::command(&python, &own.dir)?, true, contract_counts)?);

@@ -155,7 +155,7 @@ pub(super) fn operation(route: &Route) -> Option<Operation> {
 fn body(route: &Route) -> Option<RequestBody> {
     let (media_type, schema, example) = match (route.method, route.path) {
         ("POST", "/Immunization") => (FHIR, "Immunization", example(None)),
-        ("PUT", _) => (FHIR, "Immunization", example(Some("0b9d3f2e-54a1-5d0c-8e5f-3a1c9d7e6b20"))),
+        ("PUT", _) => (FHIR, "Immunization", example(Some(parameters::example_id()))),
         ("POST", "/Immunization/_search") => {
             ("application/x-www-form-urlencoded", "SearchForm", parameters::form_example())
         }
@@ -166,7 +166,7 @@ fn body(route: &Route) -> Option<RequestBody> {
     Some(RequestBodyBuilder::new().required(Some(Required::True)).content(media_type, content).build())
 }
 
-fn example(id: Option<&str>) -> Value {
+fn example(id: Option<String>) -> Value {
     let mut example: Value = serde_json::from_str(EXAMPLE).unwrap_or_default();
     if let Some(id) = id {
         example["id"] = id.into();

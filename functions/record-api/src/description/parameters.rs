@@ -1,6 +1,6 @@
 //! Parameters: of the path, of searches, and headers.
 
-use ims_domain::VaccineType;
+use ims_domain::{ImmunisationId, VaccineType};
 use serde_json::{Value, json};
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle};
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, Object, ObjectBuilder, Schema, Type};
@@ -29,10 +29,15 @@ pub(super) fn version() -> Parameter {
     parameter("E-Tag", ParameterIn::Header, true, text).schema(Some(schema)).example(Some(json!("1"))).build()
 }
 
+/// The id of the record that the examples make.
+pub(super) fn example_id() -> String {
+    ImmunisationId::of("https://supplier.example/vaccinations", "example-2025-0001").to_string()
+}
+
 /// The record's id in the path.
 pub(super) fn id() -> Parameter {
     let schema = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[A-Za-z0-9\-.]{1,64}$"));
-    let example = Some(json!("0b9d3f2e-54a1-5d0c-8e5f-3a1c9d7e6b20"));
+    let example = Some(json!(example_id()));
     parameter("id", ParameterIn::Path, true, "The record's id, as `Location` gave it.")
         .schema(Some(schema))
         .example(example)
@@ -95,7 +100,7 @@ pub(super) fn wording(name: &str) -> Option<Wording> {
              search by patient.",
             matching(r"^[^| ,]+\|[^| ,]+$"),
             false,
-            json!("https://supplier.example/vaccinations|made-up-2025-0001"),
+            json!("https://supplier.example/vaccinations|example-2025-0001"),
         ),
         "_elements" => (
             "Of the record no more than these members; only with `identifier`.",

@@ -123,6 +123,9 @@ fn examples_are_valid() {
         document["paths"][path][method]["requestBody"]["content"][media_type]["example"].clone()
     };
     assert!(ims_fhir::Immunization::validate(&example("/Immunization", "post", answers::FHIR), now).is_ok());
+    let update = example("/Immunization/{id}", "put", answers::FHIR);
+    let record = ims_fhir::Immunization::validate(&update, now).unwrap();
+    assert_eq!(update["id"], record.id().to_string(), "the examples are of one record");
     let form = example("/Immunization/_search", "post", "application/x-www-form-urlencoded");
     let form = form.as_object().unwrap().iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()));
     assert!(Search::read(form).is_ok());
