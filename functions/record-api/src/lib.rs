@@ -7,6 +7,7 @@
 mod book;
 mod create;
 mod delete;
+mod description;
 mod gate;
 mod http;
 mod read;
@@ -28,6 +29,7 @@ use thiserror::Error;
 
 use routes::Place;
 
+pub use description::document;
 pub use gate::{Gate, GateError, Task};
 pub use http::{Answer, Request};
 pub use routes::{Access, Operation, ROUTES, Route};
@@ -97,6 +99,8 @@ async fn answer(store: &Store, gate: &Gate, request: &Request, now: Timestamp) -
     };
     match task {
         Task::Status => Ok(Answer::json(200, status())),
+        Task::Describe => Ok(Answer::json(200, description::document(gate.base(request)))),
+        Task::Page => Ok(Answer::page(description::page(gate.base(request)))),
         Task::Create { supplier, immunization, source } => {
             create::create(store, &immunization, source, &actor(&supplier, "create")).await
         }

@@ -53,6 +53,16 @@ pub fn check() -> Result<()> {
     interpreter().map(drop)
 }
 
+/// The version of the Python that is used: major and minor.
+///
+/// # Errors
+/// Says what to install.
+pub fn version() -> Result<(u32, u32)> {
+    let (_, version) = interpreter()?;
+    let mut parts = version.split('.').map_while(|part| part.parse().ok());
+    Ok((parts.next().unwrap_or_default(), parts.next().unwrap_or_default()))
+}
+
 /// A virtual environment with what the requirements files name, made or brought up to date where they changed.
 /// Returns its `python`.
 ///

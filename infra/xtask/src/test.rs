@@ -11,9 +11,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    cargo, conformance,
+    cargo, conformance, contract,
     demo::running,
     endpoints::Endpoints,
+    pack,
     progress::step,
     python,
     stack::{self, Emulator, Ports, default_local_dir},
@@ -229,6 +230,11 @@ fn row_counts(line: &str) -> Option<Counts> {
     (alone && line.contains(" passed, ")).then(|| counts_in(line))
 }
 
+/// `  1209 generated, 1200 passed, 9 skipped`, as schemathesis counts its requests
+fn contract_counts(line: &str) -> Option<Counts> {
+    line.contains(" generated, ").then(|| counts_in(line))
+}
+
 fn nextest() -> Result<Done> {
     run_nextest(&format!("not ({ON_A_STACK})"), None)
 }
@@ -313,7 +319,14 @@ fn e2e(args: &TestArgs) -> Result<Done> {
     let own = OwnStack::new("e2e")?;
     let mut up = own.task("up")?;
     up.args(["--emulator", emulator_name(args.emulator), "--send-fence-seconds", FENCE_SECONDS])
-        .args(["--token-window-seconds", TOKEN_WINDOW_SECONDS, "--visibility-seconds", VISIBILITY_SECONDS, "--faults"])
+        .args([
+            "--token-window-seconds",
+            TOKEN_WINDOW_SECONDS,
+            "--visibility-seconds",
+            VISIBILITY_SECONDS,
+            "--faults",
+            "--mesh",
+        ])
         .stdout(Stdio::null());
     if !up.status().context("setting the local stack up")?.success() {
         bail!("the local stack does not come up; see above");
@@ -324,6 +337,12 @@ fn e2e(args: &TestArgs) -> Result<Done> {
         let mut rows = conformance::command(&features, &own.dir)?;
         rows.arg("--expected-skips").arg(conformance::expected_skips());
         done = done.and(counted(&mut rows, false, row_counts)?);
+    }
+    step("suppliers' test pack");
+    done = done.and(counted(&mut pack::command(&own.dir)?, true, row_counts)?);
+    if let Some(python) = contract::python()? {
+        step("contract: the API's answers against its description");
+        done = done.and(counted(&mut contract::command(&python, &own.dir)?, true, contract_counts)?);
     }
     Ok(done.and(own.logs()?))
 }

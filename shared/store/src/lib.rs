@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing about a person is written without a condition on the version that was read.
 
+mod applications;
 mod apply;
 pub mod audit;
 mod batch;
@@ -16,7 +17,9 @@ mod outreach;
 mod persons;
 mod tables;
 mod transaction;
+mod transfers;
 
+pub use applications::Application;
 pub use apply::{Actor, Holders, Revision};
 pub use audit::{AuditEntry, AuditResult, AuditSpan};
 pub use campaigns::{Definition, Draft, PartResult};
@@ -27,6 +30,7 @@ pub use item::{Item, from_item, to_item};
 pub use outreach::{DueEntry, PendingLetter};
 pub use tables::{Table, Tables};
 pub use transaction::{Overtaken, Transaction, until_it_holds};
+pub use transfers::Transfer;
 
 use aws_sdk_dynamodb::Client;
 
