@@ -8,6 +8,7 @@ pub mod conformance;
 pub mod demo;
 pub mod deploy;
 pub mod endpoints;
+pub mod fuzz;
 pub mod logs;
 pub mod package;
 pub mod processes;
