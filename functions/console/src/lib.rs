@@ -15,6 +15,7 @@ mod form;
 pub mod headers;
 mod layout;
 mod live;
+mod matching;
 mod person;
 pub mod picture;
 pub mod rooms;
@@ -40,7 +41,9 @@ use thiserror::Error;
 
 pub use assets::Assets;
 pub use live::Live;
-pub use source::{CampaignRecord, PersonFile, QueueDepth, SnapshotState, Source, SourceError};
+pub use source::{
+    CampaignRecord, Matched, MatchedFile, MatchingList, PersonFile, QueueDepth, SnapshotState, Source, SourceError,
+};
 
 use layout::{Frame, Problem};
 use picture::{Picture, PictureError};
@@ -214,6 +217,11 @@ pub fn router(console: Arc<Console>) -> Router {
         ))
         .merge(room(
             &console,
+            Room::Matching,
+            &[("/matching", get(matching::all)), ("/matching/{record}", get(matching::one).post(matching::act))],
+        ))
+        .merge(room(
+            &console,
             Room::Feeds,
             &[
                 ("/feeds", get(feeds::all)),
@@ -263,6 +271,9 @@ async fn door(State((console, room)): State<(Shared, Room)>, mut request: Reques
     if !room.admits(staff.role) {
         if room == Room::Person {
             person::note_refused(&console, &staff, request.uri().path()).await;
+        }
+        if room == Room::Matching {
+            matching::note_refused(&console, &staff, request.uri().path()).await;
         }
         return refused(&console, &staff, room);
     }

@@ -8,11 +8,16 @@ use ims_domain::{NhsNumber, PersonId};
 use ims_messaging::{Bucket, PreviewJob, Queue};
 use ims_runtime::{Service, settings};
 use ims_snapshot::Manifest;
-use ims_store::{AuditEntry, AuditSpan, Draft, FeedFile, StoreError};
+use ims_store::{
+    Actor, AuditEntry, AuditSpan, Draft, FeedFile, MatchingCount, MatchingOrder, MatchingRefusal, NamedRecord, Ruled,
+    StoreError,
+};
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::source::{CampaignRecord, PersonFile, QueueDepth, SnapshotState, Source, SourceError};
+use crate::source::{
+    CampaignRecord, Matched, MatchedFile, MatchingList, PersonFile, QueueDepth, SnapshotState, Source, SourceError,
+};
 
 /// Tables, buckets and queues of this stack.
 #[derive(Debug)]
@@ -77,6 +82,25 @@ impl Live {
         }
         let messages = store.messages(sent).await?;
         Ok(Some(PersonFile { record, past, invitations, messages, calls }))
+    }
+
+    async fn read_matched(&self, record: &NamedRecord) -> Result<Option<MatchedFile>, StoreError> {
+        let store = &self.service.store;
+        let holder = match record {
+            NamedRecord::Immunisation(id) => store.person_by_immunisation(*id).await?,
+            NamedRecord::Booking(person, _) => Some(*person),
+        };
+        let Some(holder) = holder else { return Ok(None) };
+        let Some(found) = store.record(holder, true).await? else { return Ok(None) };
+        let held = match record {
+            NamedRecord::Immunisation(id) => {
+                found.immunisations.get(id).map(|held| Matched::Immunisation(Box::new(held.clone())))
+            }
+            NamedRecord::Booking(_, reference) => {
+                found.bookings.get(reference).map(|held| Matched::Booking(Box::new(held.clone())))
+            }
+        };
+        Ok(held.map(|held| MatchedFile { held, person: found.person }))
     }
 
     async fn read_campaigns(&self) -> Result<Vec<CampaignRecord>, ims_store::StoreError> {
@@ -210,6 +234,42 @@ impl Source for Live {
 
     fn person(&self, id: PersonId) -> BoxFuture<'_, Result<Option<PersonFile>, SourceError>> {
         Box::pin(async move { self.read_person(id).await.map_err(SourceError::of("the person's record")) })
+    }
+
+    fn matching(&self, most: usize, days: Vec<Date>) -> BoxFuture<'_, Result<MatchingList, SourceError>> {
+        Box::pin(async move {
+            let store = &self.service.store;
+            let each = days.into_iter().map(|day| store.matching_settled(day));
+            let read = futures::future::try_join(store.matching_queue(most), try_join_all(each)).await;
+            let (waiting, settled) = read.map_err(SourceError::of("the matching queue"))?;
+            let mut settled: Vec<_> = settled.into_iter().flatten().collect();
+            settled.sort_by_key(|entry| std::cmp::Reverse(entry.settled.as_ref().map(|settled| settled.deed.at)));
+            settled.truncate(most);
+            Ok(MatchingList { waiting, settled })
+        })
+    }
+
+    fn matching_count(&self, before: Timestamp) -> BoxFuture<'_, Result<MatchingCount, SourceError>> {
+        Box::pin(async move {
+            self.service.store.matching_count(before).await.map_err(SourceError::of("the matching queue"))
+        })
+    }
+
+    fn matched(&self, record: NamedRecord) -> BoxFuture<'_, Result<Option<MatchedFile>, SourceError>> {
+        Box::pin(async move { self.read_matched(&record).await.map_err(SourceError::of("the record")) })
+    }
+
+    fn settle(
+        &self,
+        record: NamedRecord,
+        order: MatchingOrder,
+        reason: String,
+        staff: Actor,
+    ) -> BoxFuture<'_, Result<Result<Ruled, MatchingRefusal>, SourceError>> {
+        Box::pin(async move {
+            let ruled = self.service.store.settle_matching(&record, order, &reason, &staff).await;
+            ruled.map_err(SourceError::of("the record"))
+        })
     }
 
     fn audit(&self, entry: AuditEntry) -> BoxFuture<'_, Result<(), SourceError>> {

@@ -8,10 +8,13 @@ use futures::future::BoxFuture;
 use ims_decision::preview::PreviewPart;
 use ims_domain::campaign::Wave;
 use ims_domain::invitation::{Call, Invitation, Message};
-use ims_domain::record::{Immunisation, Record};
-use ims_domain::{NhsNumber, PersonId};
+use ims_domain::record::{Booking, Immunisation, Record};
+use ims_domain::{NhsNumber, Person, PersonId};
 use ims_messaging::Depth;
-use ims_store::{AuditEntry, AuditSpan, Definition, Draft, FeedFile};
+use ims_store::{
+    Actor, AuditEntry, AuditSpan, Definition, Draft, FeedFile, MatchingCount, MatchingEntry, MatchingOrder,
+    MatchingRefusal, NamedRecord, Ruled,
+};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use thiserror::Error;
@@ -95,7 +98,35 @@ pub struct PersonFile {
     pub calls: Vec<Call>,
 }
 
-/// What the console reads. It writes audit entries, and drafts with the jobs of their previews; nothing else.
+/// The matching queue.
+#[derive(Debug, Clone, Default)]
+pub struct MatchingList {
+    /// Records that wait, the oldest first.
+    pub waiting: Vec<MatchingEntry>,
+    /// Records that left the queue, the latest first.
+    pub settled: Vec<MatchingEntry>,
+}
+
+/// A record about which may be decided.
+#[derive(Debug, Clone)]
+pub enum Matched {
+    /// An immunisation.
+    Immunisation(Box<Immunisation>),
+    /// An appointment.
+    Booking(Box<Booking>),
+}
+
+/// A record with the person who holds it.
+#[derive(Debug, Clone)]
+pub struct MatchedFile {
+    /// The record.
+    pub held: Matched,
+    /// Who holds it.
+    pub person: Person,
+}
+
+/// What the console reads. It writes audit entries, drafts with the jobs of their previews, and decisions about records
+/// that wait to be matched; nothing else.
 pub trait Source: Send + Sync {
     /// System time.
     fn now(&self) -> Timestamp;
@@ -131,6 +162,20 @@ pub trait Source: Send + Sync {
     fn person_by_nhs_number(&self, number: NhsNumber) -> BoxFuture<'_, Result<Option<PersonId>, SourceError>>;
     /// All that is held of a person; to be disclosed only once that is in the audit trail.
     fn person(&self, id: PersonId) -> BoxFuture<'_, Result<Option<PersonFile>, SourceError>>;
+    /// The records that have waited longest to be matched, at most so many, and what left the queue on these days (UTC).
+    fn matching(&self, most: usize, days: Vec<Date>) -> BoxFuture<'_, Result<MatchingList, SourceError>>;
+    /// How many records wait to be matched, and how many of them since before an instant.
+    fn matching_count(&self, before: Timestamp) -> BoxFuture<'_, Result<MatchingCount, SourceError>>;
+    /// A record with its holder; to be disclosed only once that is in the audit trail.
+    fn matched(&self, record: NamedRecord) -> BoxFuture<'_, Result<Option<MatchedFile>, SourceError>>;
+    /// Decides about a record that waits, or takes a decision back, with the audit entries.
+    fn settle(
+        &self,
+        record: NamedRecord,
+        order: MatchingOrder,
+        reason: String,
+        staff: Actor,
+    ) -> BoxFuture<'_, Result<Result<Ruled, MatchingRefusal>, SourceError>>;
     /// Writes an audit entry.
     fn audit(&self, entry: AuditEntry) -> BoxFuture<'_, Result<(), SourceError>>;
     /// A person's audit trail, the latest first.

@@ -11,7 +11,10 @@ use ims_domain::campaign::{ContactPlan, Wave, WaveState};
 use ims_domain::{NhsNumber, PersonId};
 use ims_messaging::Depth;
 use ims_runtime::auth::{Claims, SigningKey};
-use ims_store::{AuditEntry, AuditSpan, Definition, Draft, FeedFile, FeedFileState};
+use ims_store::{
+    Actor, AuditEntry, AuditSpan, Definition, Draft, FeedFile, FeedFileState, MatchingCount, MatchingOrder,
+    MatchingRefusal, NamedRecord, Ruled,
+};
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use tower::ServiceExt;
@@ -55,6 +58,9 @@ struct Given {
     snapshot: Option<SnapshotState>,
     files: Vec<FeedFile>,
     people: Vec<PersonFile>,
+    matching: MatchingList,
+    matched: Vec<MatchedFile>,
+    ordered: Arc<Mutex<Vec<(MatchingOrder, String)>>>,
     audited: Arc<Mutex<Vec<AuditEntry>>>,
     drafts: Arc<Mutex<Vec<Draft>>>,
     /// Parts that were to be counted.
@@ -141,6 +147,43 @@ impl Source for Given {
     fn person(&self, id: PersonId) -> BoxFuture<'_, Result<Option<PersonFile>, SourceError>> {
         Box::pin(async move { Ok(self.people.iter().find(|file| file.record.person.id == id).cloned()) })
     }
+    fn matching(&self, _: usize, days: Vec<Date>) -> BoxFuture<'_, Result<MatchingList, SourceError>> {
+        assert_eq!(days.len(), 7);
+        Box::pin(async { Ok(self.matching.clone()) })
+    }
+    fn matching_count(&self, before: Timestamp) -> BoxFuture<'_, Result<MatchingCount, SourceError>> {
+        let waiting = &self.matching.waiting;
+        let old = waiting.iter().filter(|entry| entry.since < before).count() as u64;
+        let count = MatchingCount { open: waiting.len() as u64, old };
+        Box::pin(async move { Ok(count) })
+    }
+    fn matched(&self, record: NamedRecord) -> BoxFuture<'_, Result<Option<MatchedFile>, SourceError>> {
+        let found = self.matched.iter().find(|file| match (&file.held, &record) {
+            (Matched::Immunisation(held), NamedRecord::Immunisation(id)) => held.id == *id,
+            (Matched::Booking(held), NamedRecord::Booking(person, reference)) => {
+                (held.person, &held.reference) == (*person, reference)
+            }
+            _ => false,
+        });
+        Box::pin(async move { Ok(found.cloned()) })
+    }
+    fn settle(
+        &self,
+        record: NamedRecord,
+        order: MatchingOrder,
+        reason: String,
+        staff: Actor,
+    ) -> BoxFuture<'_, Result<Result<Ruled, MatchingRefusal>, SourceError>> {
+        Box::pin(async move {
+            let Some(file) = self.matched(record).await? else { return Ok(Err(MatchingRefusal::NotThere)) };
+            if order == MatchingOrder::Undo && file.held.matching().decision.is_none() {
+                return Ok(Err(MatchingRefusal::NothingToUndo));
+            }
+            assert_eq!(staff.role.as_deref(), Some("records-officer"));
+            self.ordered.lock().unwrap().push((order, format!("{}: {reason}", staff.name)));
+            Ok(Ok(Ruled { person: file.person.id, changed: true }))
+        })
+    }
     fn audit(&self, entry: AuditEntry) -> BoxFuture<'_, Result<(), SourceError>> {
         Box::pin(async move {
             if !self.is_audited {
@@ -178,6 +221,9 @@ fn nothing() -> Given {
         snapshot: None,
         files: vec![],
         people: vec![],
+        matching: MatchingList::default(),
+        matched: vec![],
+        ordered: Arc::default(),
         audited: Arc::default(),
         drafts: Arc::default(),
         queued: Arc::default(),
@@ -296,7 +342,7 @@ async fn a_room_opens_for_its_roles_and_tells_others_whose_it_is() {
                 ("planner", "Picture" | "Campaigns" | "Waves" | "Feeds")
                     | ("analyst", "Picture" | "Campaigns")
                     | ("engineer", "Picture" | "Campaigns" | "Waves" | "Feeds" | "System")
-                    | ("records-officer", "Person")
+                    | ("records-officer", "Person" | "Matching")
                     | ("auditor", "Audit")
             );
             assert_eq!(answer.status, if expected { 200 } else { 403 }, "{} {}", role.name(), room.name());
@@ -715,4 +761,5 @@ async fn behind_an_apis_stage_links_lead_through_it() {
 }
 
 mod drafts;
+mod matching;
 mod people;

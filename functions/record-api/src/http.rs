@@ -11,6 +11,8 @@ use uuid::Uuid;
 
 /// Headers that an answer repeats from its request.
 const ECHOED: [&str; 2] = ["X-Request-ID", "X-Correlation-ID"];
+/// The header by which national systems say for which organisation their user works: its ODS code.
+const END_USER_ORGANISATION: &str = "NHSD-End-User-Organisation-ODS";
 
 /// A request. Has no `Debug`: its body is personal.
 #[derive(Clone, Default)]
@@ -65,6 +67,17 @@ impl Request {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(held, _)| held.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// ODS code of the organisation for which the caller's user works, where the request says one and nothing else.
+    #[must_use]
+    pub fn on_behalf_of(&self) -> Option<&str> {
+        let is_code = |code: &&str| {
+            (3..=10).contains(&code.len())
+                && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+                && code.bytes().any(|byte| byte.is_ascii_uppercase())
+        };
+        self.header(END_USER_ORGANISATION).map(str::trim).filter(is_code)
     }
 
     /// What the audit trail and logs call the request: the id it came with, where that is one and nothing else.

@@ -92,10 +92,8 @@ async fn answer(store: &Store, gate: &Gate, request: &Request, now: Timestamp) -
         Err(refusal) => return Ok(refusal),
     };
     let actor = |supplier: &str, operation: &str| Actor {
-        name: supplier.to_owned(),
-        operation: operation.to_owned(),
-        purpose: request.id().to_owned(),
-        at: Timestamp::now(),
+        on_behalf_of: request.on_behalf_of().map(str::to_owned),
+        ..Actor::new(supplier, operation, request.id().to_owned(), Timestamp::now())
     };
     match task {
         Task::Status => Ok(Answer::json(200, status())),

@@ -13,6 +13,7 @@ mod faults;
 mod merged;
 mod searches;
 mod stored;
+mod unmatched;
 
 // An Ed25519 key pair made for tests (RFC 8032, test 1): it protects nothing.
 const PRIVATE_DER: [u8; 48] = [

@@ -7,7 +7,7 @@ use ims_runtime::Service;
 use ims_store::{FeedFile, FeedFileState, RowFailure, StoreError, Table, keys};
 
 use crate::chunk::{ChunkResult, result_key};
-use crate::{IngestError, early};
+use crate::{IngestError, early, unmatched};
 
 /// Answers read at the same time.
 const CONCURRENCY: usize = 16;
@@ -31,12 +31,15 @@ pub(crate) async fn if_complete(service: &Service, file: FeedFile) -> Result<(),
         .buffered(CONCURRENCY)
         .try_collect()
         .await?;
-    let refused = early::settle(service, &file, &results).await?;
-    let made = Acknowledgement::of(&file, &results, &refused);
+    let late = early::settle(service, &file, &results).await?;
+    let made = Acknowledgement::of(&file, &results, &late.failures);
     let put =
         async |key: String, text: String, kind| service.objects.put(Bucket::Acks, &key, text.into_bytes(), kind).await;
     put(ack::bus_ack_csv_key(&file.name, file.received), made.csv, "text/csv").await?;
     put(ack::bus_ack_json_key(&file.name, file.received), made.json, "application/json").await?;
+    if let Some(notice) = unmatched::notice(&file, &results, &late) {
+        put(unmatched::notice_key(&file.name, file.received), notice.to_string(), "application/json").await?;
+    }
     match service.store.move_file(&made.file, FeedFileState::Preprocessed).await {
         Ok(()) => {
             let (accepted, rejected) = (made.file.accepted, made.file.rejected);
@@ -122,6 +125,7 @@ mod tests {
             accepted,
             failures: rows.iter().map(failure).collect(),
             early: Vec::new(),
+            unmatched: Vec::new(),
         }
     }
 

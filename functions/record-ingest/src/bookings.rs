@@ -1,6 +1,7 @@
 //! Rows of the bookings extract; the API takes the same fields as JSON.
 
-use ims_domain::record::{AppointmentStatus, Booking, Change, Source};
+use ims_domain::matching::Matching;
+use ims_domain::record::{AppointmentStatus, Booking, Change, Patient, Source};
 use ims_domain::{NhsNumber, PersonId, VaccineType};
 use jiff::civil::Date;
 
@@ -33,7 +34,7 @@ pub fn read(values: &[String], today: Date, source: Source) -> Result<(NhsNumber
     let appointment_on = row.moment("APPOINTMENT_DATE_TIME");
     let created = row.required("CREATED_DATE_TIME").and_then(|_| row.past_moment("CREATED_DATE_TIME"));
     let cancelled = row.past_moment("CANCELLED_DATE_TIME");
-    row.past_day("DATE_OF_BIRTH");
+    let date_of_birth = row.past_day("DATE_OF_BIRTH");
     let provider = row.text("ODS_CODE").to_owned();
     let content = (|| {
         let booking = Booking {
@@ -45,6 +46,8 @@ pub fn read(values: &[String], today: Date, source: Source) -> Result<(NhsNumber
             provider,
             changed: created?.max(cancelled?).to_owned(),
             source,
+            patient: Patient { nhs_number: number, date_of_birth: date_of_birth?, ..Patient::default() },
+            matching: Matching::default(),
         };
         Some((number?, Change::Booking(booking)))
     })();

@@ -1,6 +1,9 @@
 //! Rows of a chunk as changes, or as refusals.
 
+use std::collections::BTreeSet;
+
 use csv::StringRecord;
+use ims_domain::matching::Difference;
 use ims_domain::record::{Action, Change, Outcome, Source};
 use ims_domain::{ImmunisationId, NhsNumber, VaccineType};
 use ims_fhir::batch::{Operations, Row, RowAction};
@@ -11,6 +14,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
+use crate::chunk::Unmatched;
 use crate::feed::{BOOKINGS, COHORTS, DEMOGRAPHICS, Feed};
 use crate::fields::RowErrors;
 use crate::{bookings, cohorts, demographics};
@@ -92,6 +96,12 @@ impl Prepared {
             Outcome::Duplicate => Some(self.refused(text::duplicate(system, value))),
             Outcome::NotFound => Some(self.refused(text::not_found(&format!("{system}#{value}")))),
         }
+    }
+
+    /// That the row was stored and its record waits in the matching queue.
+    #[must_use]
+    pub fn unmatched(&self, differences: BTreeSet<Difference>) -> Unmatched {
+        Unmatched { row: self.row, local_id: self.local_id.clone(), differences }
     }
 
     /// A refusal of this row.

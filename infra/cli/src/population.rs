@@ -7,6 +7,7 @@ use std::process::{Command as Process, ExitCode};
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
+use ims_domain::matching::Matching;
 use ims_domain::person::{Death, Demographics, Membership, States};
 use ims_domain::record::{Immunisation, Patient, Source};
 use ims_domain::{ImmunisationId, NhsNumber, Person, PersonId, VaccineType, merge, postcode};
@@ -248,6 +249,7 @@ fn registered(
             source: Source { supplier: supplier.to_owned(), file: String::new(), order: String::new(), row: 0 },
             accepted_rows: Vec::new(),
             patient: Patient::default(),
+            matching: Matching::default(),
         });
     }
     Ok((known, given))

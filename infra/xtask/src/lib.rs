@@ -10,6 +10,7 @@ pub mod contract;
 pub mod demo;
 pub mod deploy;
 pub mod endpoints;
+pub mod fuzz;
 pub mod logs;
 pub mod mesh;
 pub mod pack;

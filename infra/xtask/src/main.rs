@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 use xtask::{
     bench, conformance,
     demo::{self, DemoArgs},
-    logs,
+    fuzz, logs,
     stack::{self, Emulator, Ports, StackOptions},
     test::{self, TestArgs},
     workers,
@@ -90,6 +90,15 @@ enum Task {
         json: Option<PathBuf>,
         #[command(flatten)]
         place: Place,
+    },
+    /// Fuzz what comes from outside: rows, resources, file names, tokens
+    Fuzz {
+        /// Seconds for each target
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Targets; all where none is named
+        #[arg(value_parser = PossibleValuesParser::new(fuzz::TARGETS))]
+        targets: Vec<String>,
     },
     /// Extract England's areas and sites, near which the synthetic people live, into .local/geography
     Geography,
@@ -250,6 +259,7 @@ async fn run(task: Task) -> Result<ExitCode> {
         Task::Conformance { api: _, features, json, place } => {
             return conformance::run(&features, json.as_deref(), &place.dir());
         }
+        Task::Fuzz { seconds, targets } => drop(fuzz::run(&targets, seconds)?),
         Task::Geography => drop(demo::geography()?),
         Task::Bench { list, names, people, json } => {
             return bench::run(&bench::BenchArgs { list, names, people, json });

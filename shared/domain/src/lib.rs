@@ -7,6 +7,7 @@ pub mod clock;
 pub mod contact;
 pub mod ids;
 pub mod invitation;
+pub mod matching;
 pub mod merge;
 pub mod nhs_number;
 pub mod person;

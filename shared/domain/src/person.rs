@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::age_on;
+use crate::matching::Identity;
 use crate::merge::Member;
 use crate::{NhsNumber, PersonId, VaccineType, postcode};
 
@@ -115,6 +116,18 @@ pub struct Demographics {
     pub interpreter: bool,
 }
 
+impl Demographics {
+    /// Who the person is.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        Identity {
+            given_name: self.given_name.clone(),
+            family_name: self.family_name.clone(),
+            date_of_birth: self.date_of_birth,
+        }
+    }
+}
+
 /// The five separate, reversible states under which nobody is written to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(default)]
@@ -217,6 +230,9 @@ pub struct Person {
     /// Demographics.
     #[serde(default)]
     pub demographics: Demographics,
+    /// Whom the demographics feed has said this was, other than now: by them, too, records are matched.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub former_identities: BTreeSet<Identity>,
     /// The five states.
     #[serde(default)]
     pub states: States,
@@ -247,12 +263,28 @@ impl Person {
             version: 0,
             nhs_number,
             demographics: Demographics::default(),
+            former_identities: BTreeSet::new(),
             states: States::default(),
             cohorts: BTreeMap::new(),
             programmes: BTreeMap::new(),
             attributes: BTreeMap::new(),
             survivor: None,
             members: BTreeMap::new(),
+        }
+    }
+
+    /// Notes whom a row of the demographics feed names, before the row is taken over: an older row tells a former identity.
+    pub(crate) fn note_identity(&mut self, row: &Demographics) {
+        let (named, held) = (row.identity(), self.demographics.identity());
+        if row.serial <= self.demographics.serial {
+            if named != held {
+                self.former_identities.insert(named);
+            }
+            return;
+        }
+        self.former_identities.remove(&named);
+        if self.demographics.serial > 0 && named != held {
+            self.former_identities.insert(held);
         }
     }
 

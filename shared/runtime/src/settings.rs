@@ -112,6 +112,12 @@ impl Settings {
         Ok(Self { stage })
     }
 
+    /// Name of the stage.
+    #[must_use]
+    pub fn stage(&self) -> &str {
+        &self.stage
+    }
+
     /// Whether this is a local run with made-up people.
     #[must_use]
     pub fn is_sandbox(&self) -> bool {

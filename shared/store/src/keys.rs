@@ -48,6 +48,37 @@ pub fn pointer(id: ImmunisationId) -> Key {
     (format!("I#{id}"), "POINTER".to_owned())
 }
 
+/// `identity`: a partition of the matching queue, by hash of the record's name.
+#[must_use]
+pub fn matching_pk(shard: u64) -> String {
+    format!("MATCHING#{shard}")
+}
+
+/// `identity`: an entry of the matching queue, in the order of when records came into it.
+#[must_use]
+pub fn matching(since: Timestamp, record: &str) -> Key {
+    (matching_pk(stable_hash(record) % SHARDS), format!("{}#{record}", micros(since)))
+}
+
+/// `identity`: a partition of what left the matching queue on a day (UTC).
+#[must_use]
+pub fn settled_pk(day: Date, shard: u64) -> String {
+    format!("SETTLED#{day}#{shard}")
+}
+
+/// `identity`: an entry that left the matching queue.
+#[must_use]
+pub fn settled(at: Timestamp, record: &str) -> Key {
+    let day = at.to_zoned(TimeZone::UTC).date();
+    (settled_pk(day, stable_hash(record) % SHARDS), format!("{}#{record}", micros(at)))
+}
+
+/// An instant at a fixed width, so that texts sort as instants do.
+#[must_use]
+pub fn micros(at: Timestamp) -> String {
+    format!("{at:.6}")
+}
+
 /// `event`: an immunisation.
 #[must_use]
 pub fn immunisation(person: PersonId, id: ImmunisationId) -> Key {

@@ -12,6 +12,7 @@ mod error;
 mod feed_files;
 mod item;
 pub mod keys;
+mod matching;
 mod merges;
 mod outreach;
 mod persons;
@@ -20,13 +21,17 @@ mod transaction;
 mod transfers;
 
 pub use applications::Application;
-pub use apply::{Actor, Holders, Revision};
+pub use apply::{Actor, Applied, Holders, Revision};
 pub use audit::{AuditEntry, AuditResult, AuditSpan};
 pub use campaigns::{Definition, Draft, PartResult};
 pub use control::{ChangeFeedEnd, ManifestPointer};
 pub use error::StoreError;
 pub use feed_files::{ChunkState, FeedFile, FeedFileState, RowFailure};
 pub use item::{Item, from_item, to_item};
+pub use matching::{
+    Deed, HowSettled, MatchingCount, MatchingEntry, MatchingOrder, MatchingRefusal, NamedRecord, NotARecord, Ruled,
+    Settled,
+};
 pub use outreach::{DueEntry, PendingLetter};
 pub use tables::{Table, Tables};
 pub use transaction::{Overtaken, Transaction, until_it_holds};
