@@ -39,7 +39,7 @@ use thiserror::Error;
 
 pub use assets::Assets;
 pub use live::Live;
-pub use source::{CampaignRecord, PersonFile, QueueDepth, SnapshotState, Source, SourceError};
+pub use source::{CampaignRecord, FileRuling, PersonFile, QueueDepth, SnapshotState, Source, SourceError};
 
 use layout::{Frame, Problem};
 use picture::{Picture, PictureError};
@@ -210,7 +210,7 @@ pub fn router(console: Arc<Console>) -> Router {
             Room::Feeds,
             &[
                 ("/feeds", get(feeds::all)),
-                ("/feeds/{file}", get(feeds::one)),
+                ("/feeds/{file}", get(feeds::one).post(feeds::decide)),
                 ("/feeds/{file}/{acknowledgement}", get(feeds::download)),
             ],
         ))

@@ -73,7 +73,7 @@ const TABLE: [(Room, &[Role]); 7] = [
     (Room::Campaigns, &[Role::Planner, Role::Analyst, Role::Engineer]),
     (Room::Waves, &[Role::Planner, Role::Engineer]),
     (Room::Person, &[Role::RecordsOfficer]),
-    (Room::Feeds, &[Role::Planner, Role::Engineer]),
+    (Room::Feeds, &[Role::Planner, Role::Engineer, Role::RecordsOfficer]),
     (Room::Audit, &[Role::Auditor]),
     (Room::System, &[Role::Engineer]),
 ];

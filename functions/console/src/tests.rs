@@ -55,6 +55,7 @@ struct Given {
     files: Vec<FeedFile>,
     people: Vec<PersonFile>,
     audited: Arc<Mutex<Vec<AuditEntry>>>,
+    rulings: Arc<Mutex<Vec<FileRuling>>>,
     /// Whether the audit trail can be written.
     is_audited: bool,
 }
@@ -102,6 +103,15 @@ impl Source for Given {
     }
     fn file<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FeedFile>, SourceError>> {
         Box::pin(async move { Ok(self.files.iter().find(|file| file.name == name).cloned()) })
+    }
+    fn decide_file(&self, ruling: FileRuling) -> BoxFuture<'_, Result<Result<(), String>, SourceError>> {
+        Box::pin(async move {
+            if ruling.reason.contains("decided before") {
+                return Ok(Err(format!("file '{}' does not wait for a decision", ruling.file)));
+            }
+            self.rulings.lock().unwrap().push(ruling);
+            Ok(Ok(()))
+        })
     }
     fn acknowledgement<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, SourceError>> {
         let report = r#"{"summary":{"ingestionTime":{"start":100,"end":112}}}"#;
@@ -152,6 +162,7 @@ fn nothing() -> Given {
         files: vec![],
         people: vec![],
         audited: Arc::default(),
+        rulings: Arc::default(),
         is_audited: true,
     }
 }
@@ -195,6 +206,7 @@ fn season() -> Given {
             state: FeedFileState::Processed,
             error: None,
             duplicate_of: None,
+            held: None,
             received: "2026-11-22T13:00:00Z".parse().unwrap(),
             rows: 1000,
             chunks: 3,
@@ -265,7 +277,7 @@ async fn a_room_opens_for_its_roles_and_tells_others_whose_it_is() {
                 ("planner", "Picture" | "Campaigns" | "Waves" | "Feeds")
                     | ("analyst", "Picture" | "Campaigns")
                     | ("engineer", "Picture" | "Campaigns" | "Waves" | "Feeds" | "System")
-                    | ("records-officer", "Person")
+                    | ("records-officer", "Person" | "Feeds")
                     | ("auditor", "Audit")
             );
             assert_eq!(answer.status, if expected { 200 } else { 403 }, "{} {}", role.name(), room.name());
@@ -683,4 +695,5 @@ async fn behind_an_apis_stage_links_lead_through_it() {
     answer.has(&["href=\"/v1/console/campaigns\"", "action=\"/v1/console/sign-out\""]);
 }
 
+mod held;
 mod people;

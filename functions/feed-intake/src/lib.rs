@@ -5,17 +5,21 @@
 
 pub mod arrival;
 pub mod content;
+pub mod decide;
+pub mod guard;
 
 use aws_lambda_events::event::s3::S3Event;
 use futures::{StreamExt, TryStreamExt, stream};
-use ims_fhir::ack;
+use ims_fhir::ack::{self, FileAnswer};
 use ims_messaging::{Bucket, ChunkJob, MessagingError, ObjectError, Queue};
 use ims_runtime::Service;
 use ims_runtime::auth::Permissions;
-use ims_store::{FeedFile, FeedFileState, StoreError};
+use ims_runtime::clock::ClockError;
+use ims_store::{FeedFile, FeedFileState, Held, StoreError};
 use jiff::{Span, Timestamp};
 use record_ingest::chunk::{Chunk, chunk_key};
-use record_ingest::feed::FeedName;
+use record_ingest::feed::{Feed, FeedName};
+use serde_json::{Value, json};
 use thiserror::Error;
 
 use arrival::{Arrival, EventError};
@@ -39,24 +43,35 @@ pub enum IntakeError {
     /// Queues.
     #[error(transparent)]
     Messaging(#[from] MessagingError),
-    /// The built-in permissions.
-    #[error("the built-in permissions cannot be read")]
-    Permissions(#[from] serde_json::Error),
+    /// The event, or the built-in permissions.
+    #[error("JSON that cannot be read: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Business clock.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
+    /// What somebody decided cannot be carried out.
+    #[error(transparent)]
+    Decision(#[from] decide::DecisionError),
     /// A whole second's worth of acknowledgements of one name is taken.
     #[error("no free name for the acknowledgement of {0}")]
     Acknowledgement(String),
 }
 
-/// Takes in the files that an event tells of.
+/// Takes in the files that an event tells of, or carries out what somebody decided about one.
 ///
 /// # Errors
-/// Where one could not be taken in; the event should come again.
-pub async fn handle(service: &Service, event: S3Event) -> Result<(), IntakeError> {
+/// Where a file could not be taken in, and the event should come again; or where a request cannot be carried out.
+pub async fn handle(service: &Service, event: Value) -> Result<Value, IntakeError> {
+    if event.get("Records").is_none() {
+        let file = decide::decide(service, serde_json::from_value(event)?).await?;
+        return Ok(json!({"file": file}));
+    }
+    let event: S3Event = serde_json::from_value(event)?;
     let permissions = Permissions::built_in(service.settings.is_sandbox())?;
     for record in &event.records {
         take(service, &permissions, &Arrival::read(record)?).await?;
     }
-    Ok(())
+    Ok(Value::Null)
 }
 
 /// The item of a file that just arrived.
@@ -71,6 +86,7 @@ fn item(arrival: &Arrival, name: Option<&FeedName>) -> FeedFile {
         state: FeedFileState::Processing,
         error: None,
         duplicate_of: None,
+        held: None,
         received: arrival.at,
         rows: 0,
         chunks: 0,
@@ -90,6 +106,7 @@ async fn take(service: &Service, permissions: &Permissions, arrival: &Arrival) -
     match held.state {
         FeedFileState::Processing => {}
         FeedFileState::Preprocessed => return send(service, &held).await,
+        FeedFileState::AwaitingApproval => return tell_that_it_waits(service, &held).await,
         _ => return Ok(()),
     }
     let name = match name {
@@ -120,8 +137,16 @@ async fn take(service: &Service, permissions: &Permissions, arrival: &Arrival) -
         let file = FeedFile { duplicate_of: taken.duplicate_of.or(taken.error), ..file };
         return refuse(service, file, FeedFileState::Duplicate, None).await;
     }
-    acknowledge(service, &file, true).await?;
-    let file = write_chunks(service, file, content).await?;
+    let why = why_to_hold(service, &name, &content).await?;
+    if why.is_none() {
+        acknowledge(service, &file, FileAnswer::Accepted).await?;
+    }
+    let mut file = write_chunks(service, file, content).await?;
+    if let Some(why) = why {
+        tracing::warn!(file = %file.name, why, "file held back until somebody approves it");
+        file.state = FeedFileState::AwaitingApproval;
+        file.held = Some(Held { why, decision: None });
+    }
     match store.move_file(&file, FeedFileState::Processing).await {
         Ok(()) => {
             tracing::info!(file = %file.name, feed = %file.feed, rows = file.rows, chunks = file.chunks, "file taken in");
@@ -130,7 +155,22 @@ async fn take(service: &Service, permissions: &Permissions, arrival: &Arrival) -
         Err(StoreError::Condition { .. }) => {}
         Err(error) => return Err(error.into()),
     }
-    send(service, &file).await
+    if file.held.is_some() { tell_that_it_waits(service, &file).await } else { send(service, &file).await }
+}
+
+/// Why a file must wait for somebody's approval, where it must.
+async fn why_to_hold(service: &Service, name: &FeedName, content: &Content) -> Result<Option<String>, IntakeError> {
+    if name.feed != Feed::Demographics {
+        return Ok(None);
+    }
+    let rows = content.chunks.iter().flat_map(|chunk| &chunk.rows).map(|(_, values)| values.as_slice());
+    let today = service.clock.today().await?;
+    Ok(guard::deaths(&service.store, today, content.rows, rows).await?.hold())
+}
+
+async fn tell_that_it_waits(service: &Service, file: &FeedFile) -> Result<(), IntakeError> {
+    let why = file.held.as_ref().map_or("", |held| &held.why);
+    acknowledge(service, file, FileAnswer::Awaiting(why)).await
 }
 
 /// Notes a file unless its name is noted; gives back what is noted.
@@ -147,7 +187,7 @@ async fn claim(service: &Service, file: &FeedFile) -> Result<FeedFile, IntakeErr
 
 /// Answers an upload whose name is taken; it is noted beside the first.
 async fn duplicate(service: &Service, file: FeedFile) -> Result<(), IntakeError> {
-    acknowledge(service, &file, false).await?;
+    acknowledge(service, &file, FileAnswer::Refused).await?;
     tracing::warn!(file = %file.name, "file not processed: its name was taken before");
     let noted = FeedFile {
         name: format!("{}#{}", file.name, file.message_id),
@@ -166,15 +206,16 @@ async fn refuse(
     error: Option<String>,
 ) -> Result<(), IntakeError> {
     // An empty file is in order: there is only nothing to do.
-    acknowledge(service, &file, state == FeedFileState::Empty).await?;
+    let answer = if state == FeedFileState::Empty { FileAnswer::Accepted } else { FileAnswer::Refused };
+    acknowledge(service, &file, answer).await?;
     let same = file.duplicate_of.as_deref().unwrap_or_default();
     tracing::warn!(file = %file.name, ?state, error = error.as_deref().unwrap_or_default(), same, "file not processed");
     Ok(service.store.put_file(&FeedFile { state, error, ..file }).await?)
 }
 
 /// Writes the InfAck. Uploads of one name within a second would share its key, so the later takes the next second.
-async fn acknowledge(service: &Service, file: &FeedFile, accepted: bool) -> Result<(), IntakeError> {
-    let text = ack::inf_ack(&file.message_id, file.received, accepted);
+async fn acknowledge(service: &Service, file: &FeedFile, answer: FileAnswer<'_>) -> Result<(), IntakeError> {
+    let text = ack::inf_ack(&file.message_id, file.received, answer);
     for seconds in 0..60 {
         let key = ack::inf_ack_key(&file.name, later(file.received, seconds));
         if service.objects.create(Bucket::Acks, &key, text.clone().into_bytes(), "text/csv").await? {
@@ -218,7 +259,69 @@ async fn send(service: &Service, file: &FeedFile) -> Result<(), IntakeError> {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
+    use aws_sdk_dynamodb::{Client, Config};
+    use ims_domain::NhsNumber;
+    use ims_store::{Actor, Store, Tables};
+    use ims_testkit::dynamodb::DynamoDb;
+    use record_ingest::feed::DEMOGRAPHICS;
+
     use super::*;
+
+    /// A store on a database of its own, its tables called as the environment's variables end.
+    pub(crate) async fn database() -> (DynamoDb, Store) {
+        let database = DynamoDb::default();
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-2"))
+            .endpoint_url(database.listen().await.unwrap())
+            .allow_no_auth()
+            .build();
+        let tables = Tables::from_lookup(|name| Some(name.trim_start_matches("IMS_TABLE_").to_owned())).unwrap();
+        (database, Store::new(Client::from_conf(config), tables))
+    }
+
+    pub(crate) async fn store() -> Store {
+        database().await.1
+    }
+
+    pub(crate) fn actor() -> Actor {
+        Actor { name: "X26".into(), operation: "feed".into(), purpose: "test".into(), at: Timestamp::UNIX_EPOCH }
+    }
+
+    /// A made-up number for each place.
+    pub(crate) fn number(place: u64) -> NhsNumber {
+        let mut stems = (999_000_000u64..).filter_map(NhsNumber::from_stem);
+        stems.nth(usize::try_from(place).unwrap()).unwrap()
+    }
+
+    /// A row of demographics of the person at a place, with these fields changed.
+    pub(crate) fn row(place: u64, changes: &[(&str, &str)]) -> Vec<String> {
+        let number = number(place).to_string();
+        let base = [
+            ("RECORD_TYPE", "AMENDED"),
+            ("CHANGE_TIME_STAMP", "20251001T030000"),
+            ("SERIAL_CHANGE_NUMBER", "6"),
+            ("NHS_NUMBER", number.as_str()),
+        ];
+        let value = |column: &str| {
+            let found = changes.iter().chain(&base).find(|(field, _)| *field == column);
+            found.map_or(String::new(), |(_, value)| (*value).to_owned())
+        };
+        DEMOGRAPHICS.iter().map(|column| value(column)).collect()
+    }
+
+    /// A demographics file of X26 that waits.
+    pub(crate) fn held_file(name: &str) -> FeedFile {
+        let arrival =
+            Arrival { name: name.into(), etag: "e".into(), at: Timestamp::UNIX_EPOCH, message_id: Default::default() };
+        let parsed = FeedName::parse(name, &Permissions::built_in(false).unwrap()).unwrap();
+        FeedFile {
+            state: FeedFileState::AwaitingApproval,
+            held: Some(Held { why: "it says of many that they have died".into(), decision: None }),
+            ..item(&arrival, Some(&parsed))
+        }
+    }
 
     #[test]
     fn an_item_says_what_the_name_says() {

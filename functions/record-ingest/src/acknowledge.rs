@@ -106,6 +106,7 @@ mod tests {
             state: FeedFileState::Preprocessed,
             error: None,
             duplicate_of: None,
+            held: None,
             received: "2025-10-01T05:00:01Z".parse().unwrap(),
             rows: 5,
             chunks: 2,

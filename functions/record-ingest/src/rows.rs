@@ -89,6 +89,9 @@ impl Prepared {
         let (system, value) = self.identifier.as_ref().map_or(("", ""), |(system, value)| (system, value));
         match outcome {
             Outcome::Applied | Outcome::AlreadyKnown => None,
+            Outcome::Duplicate if self.identifier.is_none() => {
+                Some(self.refused(demographics::OTHER_CONTENT.to_owned()))
+            }
             Outcome::Duplicate => Some(self.refused(text::duplicate(system, value))),
             Outcome::NotFound => Some(self.refused(text::not_found(&format!("{system}#{value}")))),
         }

@@ -75,6 +75,10 @@ impl Gender {
 pub struct Demographics {
     /// The source's serial number of the row this came from; 0 where only a vaccination or booking is known.
     pub serial: u64,
+    /// When the source made that change, `YYYYMMDDThhmmss`, UTC; decides between rows of one serial number.
+    pub changed: String,
+    /// A hash of that row, which tells another row of the same serial number and time from the same one again.
+    pub digest: u64,
     /// Given name.
     pub given_name: String,
     /// Family name.
@@ -113,6 +117,14 @@ pub struct Demographics {
     pub language: String,
     /// Whether an interpreter is needed.
     pub interpreter: bool,
+}
+
+impl Demographics {
+    /// Its place among the source's rows about the person: of all that came, in whatever order, the last is held.
+    #[must_use]
+    pub fn place(&self) -> (u64, &str, u64) {
+        (self.serial, &self.changed, self.digest)
+    }
 }
 
 /// The five separate, reversible states under which nobody is written to.

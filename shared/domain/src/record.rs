@@ -198,7 +198,7 @@ pub enum Outcome {
     Applied,
     /// It was accepted and changed nothing: seen before, or older than what is held.
     AlreadyKnown,
-    /// A live record holds the identifier.
+    /// A live record holds the identifier, or another row the serial number and time.
     Duplicate,
     /// There is no such record.
     NotFound,
@@ -244,8 +244,10 @@ impl Record {
                 Outcome::Applied
             }
             Change::Demographics(row) => {
-                if row.0.serial <= self.person.demographics.serial {
-                    return Outcome::AlreadyKnown;
+                let (held, place) = (self.person.demographics.place(), row.0.place());
+                if place <= held {
+                    let contradicts = (place.0, place.1) == (held.0, held.1) && place.2 != held.2;
+                    return if contradicts { Outcome::Duplicate } else { Outcome::AlreadyKnown };
                 }
                 self.person.demographics = row.0.clone();
                 self.person.states = row.1.clone();

@@ -43,14 +43,31 @@ pub fn bus_ack_json_key(file: &str, created: Timestamp) -> String {
     format!("forwardedFile/{}_BusAck_{}.json", stem(file), compact_time(created))
 }
 
+/// What an InfAck says of a file as such.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileAnswer<'a> {
+    /// Accepted: its rows are applied.
+    Accepted,
+    /// Refused: none is.
+    Refused,
+    /// In order, but none of its rows is applied before somebody has approved them, for this reason.
+    Awaiting(&'a str),
+}
+
 /// The InfAck: whether the file as such was accepted.
 #[must_use]
-pub fn inf_ack(message_id: &str, created: Timestamp, accepted: bool) -> String {
-    let [header, severity, code, details, response, display, delivery] = if accepted {
-        ["Success", "Information", "OK", "20013", "20013", "Success", "True"]
-    } else {
-        let display = "Infrastructure Level Response Value - Processing Error";
-        ["Failure", "Fatal", "Fatal Error", "10001", "10002", display, "False"]
+pub fn inf_ack(message_id: &str, created: Timestamp, answer: FileAnswer<'_>) -> String {
+    let awaiting;
+    let [header, severity, code, details, response, display, delivery] = match answer {
+        FileAnswer::Accepted => ["Success", "Information", "OK", "20013", "20013", "Success", "True"],
+        FileAnswer::Refused => {
+            let display = "Infrastructure Level Response Value - Processing Error";
+            ["Failure", "Fatal", "Fatal Error", "10001", "10002", display, "False"]
+        }
+        FileAnswer::Awaiting(why) => {
+            awaiting = format!("AwaitingApproval - {}", why.replace(['|', '\n'], " "));
+            ["Success", "Warning", "OK", "20013", "20013", awaiting.as_str(), "False"]
+        }
     };
     let created = compact_time(created);
     format!(

@@ -73,6 +73,12 @@ impl Holders {
         self.immunisations.contains_key(&id)
     }
 
+    /// The summary of whoever held a number when this was read.
+    #[must_use]
+    pub fn named(&self, number: NhsNumber) -> Option<&Person> {
+        self.people.get(self.numbers.get(&number)?)
+    }
+
     fn person(&self, id: PersonId) -> Result<Person, StoreError> {
         self.people.get(&id).cloned().ok_or_else(|| StoreError::Item {
             key: keys::person_pk(id),

@@ -22,7 +22,7 @@ pub use audit::{AuditEntry, AuditResult, AuditSpan};
 pub use campaigns::{Definition, PartResult};
 pub use control::{ChangeFeedEnd, ManifestPointer};
 pub use error::StoreError;
-pub use feed_files::{ChunkState, FeedFile, FeedFileState, RowFailure};
+pub use feed_files::{ChunkState, FeedFile, FeedFileState, FileDecision, Held, RowFailure};
 pub use item::{Item, from_item, to_item};
 pub use outreach::{DueEntry, PendingLetter};
 pub use tables::{Table, Tables};
