@@ -152,7 +152,8 @@ pub struct Death {
     pub formal: bool,
 }
 
-/// Membership of a cohort, or of a list of wishes. Kept when it ends, so that an older row cannot revive it.
+/// Membership of a cohort, or of a list of wishes. Kept when it ends, so that an older row cannot revive it. Where a full
+/// list ended it, it keeps the place of the row that it ended, so that the order in which the two came does not matter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
     /// Member now.
@@ -163,6 +164,35 @@ pub struct Membership {
     pub order: String,
     /// Which list says so.
     pub source: String,
+}
+
+/// A full list of a cohort, as one source gave it: who is not on it has left, as far as that source had the last word.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FullList {
+    /// Cohort label.
+    pub label: String,
+    /// Which source's list it is.
+    pub source: String,
+    /// The day as at which it is the full list.
+    pub date: Date,
+    /// Its place among the source's files, before all of its own rows.
+    pub order: String,
+}
+
+impl FullList {
+    /// Its place among what is said of a label.
+    #[must_use]
+    pub fn place(&self) -> (Date, &str) {
+        (self.date, &self.order)
+    }
+
+    /// Whether a membership ends by it: the source said so last, and before this list. Rows of the list itself come after
+    /// its own place.
+    #[must_use]
+    pub fn ends(&self, label: &str, held: &Membership) -> bool {
+        let is_of_this = label == self.label && held.source == self.source;
+        held.member && is_of_this && (held.date, held.order.as_str()) < self.place()
+    }
 }
 
 /// What rules need of a person's history with one programme. Recomputed from the person's events.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::person::{Demographics, Gender, Membership, States};
+use crate::person::{Demographics, FullList, Gender, Membership, States};
 use crate::{ImmunisationId, Person, PersonId, VaccineType};
 
 /// Where a change came from.
@@ -176,6 +176,8 @@ pub enum Change {
         /// What it now is.
         membership: Membership,
     },
+    /// The person is not on a full list.
+    NotListed(FullList),
 }
 
 /// What a create or update says.
@@ -261,6 +263,13 @@ impl Record {
                 self.person.cohorts.insert(label.clone(), membership.clone());
                 Outcome::Applied
             }
+            Change::NotListed(list) => match self.person.cohorts.get_mut(&list.label) {
+                Some(held) if list.ends(&list.label, held) => {
+                    held.member = false;
+                    Outcome::Applied
+                }
+                _ => Outcome::AlreadyKnown,
+            },
         }
     }
 

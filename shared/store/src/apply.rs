@@ -49,7 +49,7 @@ fn immunisation_of(change: &Change) -> Option<ImmunisationId> {
 
 /// Whether a change may bring a person into being.
 fn introduces(change: &Change) -> bool {
-    !matches!(change, Change::Immunisation { action: Action::Update | Action::Delete, .. })
+    !matches!(change, Change::Immunisation { action: Action::Update | Action::Delete, .. } | Change::NotListed(_))
 }
 
 #[derive(serde::Deserialize)]

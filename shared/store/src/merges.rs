@@ -84,7 +84,8 @@ impl Store {
         merge::gather(&mut people);
         let mut transaction = self.transaction();
         for (before, after) in changed {
-            transaction = transaction.write_events(before, after, received)?;
+            transaction =
+                transaction.write_events(before, after, received)?.write_roll(&before.person, &after.person)?;
         }
         for (id, mut person) in people {
             let version = held.get(&id).map_or(0, |held| held.version);
