@@ -361,6 +361,10 @@ fn detail(console: &Console, staff: &Staff, file: &FeedFile, took: Option<i64>) 
             (line("Rows", html! { (words::number(file.rows)) " in " (words::count(u64::from(file.chunks), "chunk", "chunks")) }))
             (line("Accepted", html! { (words::number(file.accepted)) }))
             (line("Refused", html! { (words::number(file.rejected)) }))
+            @if let Some(list) = &file.list {
+                (line("Full list", html! { (list.label) @if !list.source.is_empty() { " from " (list.source) } ", as at " (words::day(list.date)) }))
+                (line("Left, since not on it", html! { (words::number(file.left)) }))
+            }
             @if let Some(seconds) = took {
                 (line("Applied in", html! { @if seconds < 1 { "less than a second" } @else { (words::count(seconds.unsigned_abs(), "second", "seconds")) } }))
             }

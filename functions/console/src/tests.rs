@@ -207,6 +207,8 @@ fn season() -> Given {
             error: None,
             duplicate_of: None,
             held: None,
+            list: None,
+            left: 0,
             received: "2026-11-22T13:00:00Z".parse().unwrap(),
             rows: 1000,
             chunks: 3,

@@ -10,7 +10,7 @@ use record_ingest::feed::{Feed, FeedName};
 use thiserror::Error;
 
 /// Rows of a chunk on average; by chance some are longer, but seldom over 500.
-const ROWS: u64 = 400;
+pub(crate) const ROWS: u64 = 400;
 
 /// Why a file's content cannot be taken.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -21,6 +21,23 @@ pub enum ContentError {
     /// The text is neither of the encodings that the feed may have.
     #[error("File encoding is invalid: byte {0} is not UTF-8.")]
     Encoding(usize),
+    /// The first row of a full list does not say which list it is.
+    #[error("File manifest is invalid: {0}.")]
+    Manifest(String),
+    /// A full list does not have the members that it says it has.
+    #[error("File is incomplete: MEMBERS must be how many rows follow; it is '{stated}', and there are {found}.")]
+    Members {
+        /// As the manifest says.
+        stated: u64,
+        /// As there are.
+        found: u64,
+    },
+    /// Not Parquet, or damaged.
+    #[error("File is not Parquet that can be read: {0}.")]
+    Parquet(String),
+    /// Columns are missing, unknown or of another type.
+    #[error("File columns are invalid: {0}.")]
+    Columns(String),
 }
 
 /// A file that can be taken.

@@ -4,12 +4,14 @@
 //! coming again completes what was begun. Another upload of a name, or of content that was taken, is a duplicate.
 
 pub mod arrival;
+mod body;
+mod columnar;
 pub mod content;
 pub mod decide;
 pub mod guard;
+mod spool;
 
 use aws_lambda_events::event::s3::S3Event;
-use futures::{StreamExt, TryStreamExt, stream};
 use ims_fhir::ack::{self, FileAnswer};
 use ims_messaging::{Bucket, ChunkJob, MessagingError, ObjectError, Queue};
 use ims_runtime::Service;
@@ -17,16 +19,14 @@ use ims_runtime::auth::Permissions;
 use ims_runtime::clock::ClockError;
 use ims_store::{FeedFile, FeedFileState, Held, StoreError};
 use jiff::{Span, Timestamp};
-use record_ingest::chunk::{Chunk, chunk_key};
-use record_ingest::feed::{Feed, FeedName};
+use record_ingest::chunk::chunk_key;
+use record_ingest::feed::FeedName;
 use serde_json::{Value, json};
 use thiserror::Error;
 
 use arrival::{Arrival, EventError};
-use content::Content;
-
-/// Chunks written at the same time.
-const CONCURRENCY: usize = 16;
+use content::ContentError;
+use body::Body;
 
 /// Why a file could not be taken in; the event comes again.
 #[derive(Debug, Error)]
@@ -49,6 +49,12 @@ pub enum IntakeError {
     /// Business clock.
     #[error(transparent)]
     Clock(#[from] ClockError),
+    /// The file's content cannot be taken.
+    #[error(transparent)]
+    Content(#[from] ContentError),
+    /// A copy of a file in this process cannot be written or read.
+    #[error("a file's copy cannot be written or read: {0}")]
+    Spool(#[from] std::io::Error),
     /// What somebody decided cannot be carried out.
     #[error(transparent)]
     Decision(#[from] decide::DecisionError),
@@ -87,6 +93,8 @@ fn item(arrival: &Arrival, name: Option<&FeedName>) -> FeedFile {
         error: None,
         duplicate_of: None,
         held: None,
+        list: None,
+        left: 0,
         received: arrival.at,
         rows: 0,
         chunks: 0,
@@ -116,13 +124,15 @@ async fn take(service: &Service, permissions: &Permissions, arrival: &Arrival) -
     if !name.is_permitted(permissions) {
         return refuse(service, file, FeedFileState::Unauthorised, None).await;
     }
-    let bytes = service.objects.read(Bucket::Inbound, &arrival.name).await?;
-    let content = match content::read(&name, &bytes) {
-        Ok(content) if content.rows == 0 => return refuse(service, file, FeedFileState::Empty, None).await,
-        Ok(content) => content,
-        Err(error) => return refuse(service, file, FeedFileState::Failed, Some(error.to_string())).await,
+    let today = service.clock.today().await?;
+    let body = match Body::read(service, &name, &arrival.name, today).await {
+        Ok(body) if body.is_empty() => return refuse(service, file, FeedFileState::Empty, None).await,
+        Ok(body) => body,
+        Err(IntakeError::Content(error)) => {
+            return refuse(service, file, FeedFileState::Failed, Some(error.to_string())).await;
+        }
+        Err(error) => return Err(error),
     };
-    drop(bytes);
     // Notes the content beside the names: no file that is waited for, so already `Processed`.
     let same = FeedFile {
         name: format!("etag-{}", file.etag),
@@ -137,11 +147,16 @@ async fn take(service: &Service, permissions: &Permissions, arrival: &Arrival) -
         let file = FeedFile { duplicate_of: taken.duplicate_of.or(taken.error), ..file };
         return refuse(service, file, FeedFileState::Duplicate, None).await;
     }
-    let why = why_to_hold(service, &name, &content).await?;
+    let why = match body.why_to_hold(&service.store, &name, today).await {
+        Err(IntakeError::Content(error)) => {
+            return refuse(service, file, FeedFileState::Failed, Some(error.to_string())).await;
+        }
+        why => why?,
+    };
     if why.is_none() {
         acknowledge(service, &file, FileAnswer::Accepted).await?;
     }
-    let mut file = write_chunks(service, file, content).await?;
+    let mut file = body.write_chunks(&service.objects, &name, file).await?;
     if let Some(why) = why {
         tracing::warn!(file = %file.name, why, "file held back until somebody approves it");
         file.state = FeedFileState::AwaitingApproval;
@@ -156,16 +171,6 @@ async fn take(service: &Service, permissions: &Permissions, arrival: &Arrival) -
         Err(error) => return Err(error.into()),
     }
     if file.held.is_some() { tell_that_it_waits(service, &file).await } else { send(service, &file).await }
-}
-
-/// Why a file must wait for somebody's approval, where it must.
-async fn why_to_hold(service: &Service, name: &FeedName, content: &Content) -> Result<Option<String>, IntakeError> {
-    if name.feed != Feed::Demographics {
-        return Ok(None);
-    }
-    let rows = content.chunks.iter().flat_map(|chunk| &chunk.rows).map(|(_, values)| values.as_slice());
-    let today = service.clock.today().await?;
-    Ok(guard::deaths(&service.store, today, content.rows, rows).await?.hold())
 }
 
 async fn tell_that_it_waits(service: &Service, file: &FeedFile) -> Result<(), IntakeError> {
@@ -230,21 +235,6 @@ async fn acknowledge(service: &Service, file: &FeedFile, answer: FileAnswer<'_>)
 
 fn later(at: Timestamp, seconds: i64) -> Timestamp {
     at.checked_add(Span::new().seconds(seconds)).unwrap_or(at)
-}
-
-/// Writes the chunks into the work bucket; gives back the file's item with its counts.
-async fn write_chunks(service: &Service, file: FeedFile, content: Content) -> Result<FeedFile, IntakeError> {
-    let name = &file.name;
-    let count = u32::try_from(content.chunks.len()).unwrap_or(u32::MAX);
-    let written: Vec<()> = stream::iter((0u32..).zip(content.chunks))
-        .map(|(number, chunk): (u32, Chunk)| async move {
-            service.objects.put_json(Bucket::Work, &chunk_key(name, number), &chunk).await
-        })
-        .buffer_unordered(CONCURRENCY)
-        .try_collect()
-        .await?;
-    debug_assert_eq!(written.len(), count as usize);
-    Ok(FeedFile { state: FeedFileState::Preprocessed, rows: content.rows, chunks: count, ..file })
 }
 
 /// Sends a job for every chunk that is not answered yet.

@@ -4,17 +4,17 @@ use futures::{StreamExt, TryStreamExt, stream};
 use ims_fhir::ack::{self, FileReport};
 use ims_messaging::Bucket;
 use ims_runtime::Service;
-use ims_store::{FeedFile, FeedFileState, RowFailure, StoreError, Table, keys};
+use ims_store::{ChunkState, FeedFile, FeedFileState, RowFailure, StoreError, Table, keys};
 
 use crate::chunk::{ChunkResult, result_key};
-use crate::{IngestError, early};
+use crate::{IngestError, early, lists};
 
 /// Answers read at the same time.
 const CONCURRENCY: usize = 16;
 
 /// Acknowledges the file where all its chunks are answered, and moves it to `Processed`. Two makers make the same
-/// acknowledgement, since both make it from the kept answers.
-pub(crate) async fn if_complete(service: &Service, file: FeedFile) -> Result<(), IngestError> {
+/// acknowledgement, since both make it from the kept answers. `after_chunk` is the one that was answered now.
+pub(crate) async fn if_complete(service: &Service, file: FeedFile, after_chunk: u32) -> Result<(), IngestError> {
     let failed = |source| IngestError::Store { file: file.name.clone(), chunk: file.chunks, source };
     // The last chunks are sent last: while one of them is open, there is no need to read all the others.
     for probe in [file.chunks.saturating_sub(1), file.chunks / 2] {
@@ -22,9 +22,18 @@ pub(crate) async fn if_complete(service: &Service, file: FeedFile) -> Result<(),
             return Ok(());
         }
     }
-    if service.store.chunks(&file.name).await.map_err(failed)?.len() < file.chunks as usize {
+    let answered = service.store.chunks(&file.name).await.map_err(failed)?;
+    let parts_of_list = |state: &&ChunkState| state.chunk >= file.chunks;
+    if answered.len() - answered.iter().filter(parts_of_list).count() < file.chunks as usize {
         return Ok(());
     }
+    if let Some(list) = &file.list
+        && !lists::rest_has_left(service, &file, list, &answered, after_chunk).await?
+    {
+        return Ok(());
+    }
+    let left = answered.iter().filter(parts_of_list).map(|state| state.accepted).sum();
+    let file = FeedFile { left, ..file };
     let name = &file.name;
     let results: Vec<ChunkResult> = stream::iter(0..file.chunks)
         .map(|chunk| async move { service.objects.read_json(Bucket::Work, &result_key(name, chunk)).await })
@@ -92,10 +101,10 @@ impl Acknowledgement {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn file() -> FeedFile {
+    pub(crate) fn file() -> FeedFile {
         FeedFile {
             name: "FLU_Vaccinations_v5_YGM41_20251001T05000000.csv".into(),
             etag: "e".into(),
@@ -107,6 +116,8 @@ mod tests {
             error: None,
             duplicate_of: None,
             held: None,
+            list: None,
+            left: 0,
             received: "2025-10-01T05:00:01Z".parse().unwrap(),
             rows: 5,
             chunks: 2,

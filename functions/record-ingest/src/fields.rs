@@ -131,6 +131,14 @@ impl<'a> Fields<'a> {
         self.read(field, "a valid NHS number of ten digits", |text| text.parse().ok())
     }
 
+    /// A cohort label.
+    pub(crate) fn label(&mut self, field: &'static str) -> Option<&'a str> {
+        self.read(field, "a label of 1 to 100 letters, digits, '_', '-' or '.'", |text| {
+            let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+            ((1..=100).contains(&text.len()) && text.bytes().all(fits)).then_some(text)
+        })
+    }
+
     /// A flag, 0 where it is left out.
     pub(crate) fn flag(&mut self, field: &'static str) -> Option<bool> {
         self.read(field, "0 or 1", |text| match text {

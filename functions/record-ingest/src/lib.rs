@@ -13,6 +13,7 @@ mod early;
 pub mod feed;
 pub mod fields;
 pub mod groups;
+pub mod lists;
 pub mod rows;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
@@ -29,6 +30,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use chunk::{Chunk, ChunkResult, result_key};
+use lists::Joined;
 use rows::{Context, Prepared};
 
 /// Groups of rows applied at the same time.
@@ -75,7 +77,12 @@ async fn ingest(service: &Service, job: ChunkJob) -> Result<(), IngestError> {
     if file.state == FeedFileState::Processed {
         return Ok(());
     }
-    if store.get(Table::File, keys::chunk(&job.file, job.chunk)).await.map_err(failed)?.is_none() {
+    let is_answered = store.get(Table::File, keys::chunk(&job.file, job.chunk)).await.map_err(failed)?.is_some();
+    if let Some(list) = file.list.as_ref().filter(|_| job.chunk >= file.chunks) {
+        if !is_answered && !lists::go_through(service, &file, list, &job).await? {
+            return Ok(());
+        }
+    } else if !is_answered {
         let result = answer(service, &file, &job).await?;
         let state = ChunkState {
             chunk: job.chunk,
@@ -86,7 +93,7 @@ async fn ingest(service: &Service, job: ChunkJob) -> Result<(), IngestError> {
         store.put_chunk(&job.file, &state).await.map_err(failed)?;
         tracing::info!(file = %job.file, chunk = job.chunk, accepted = state.accepted, rejected = state.rejected, "chunk answered");
     }
-    acknowledge::if_complete(service, file).await
+    acknowledge::if_complete(service, file, job.chunk).await
 }
 
 /// What the rows of a file are judged by.
@@ -144,6 +151,7 @@ async fn apply(
     may_wait: bool,
 ) -> Result<Applied, StoreError> {
     let numbers = prepared.iter().filter_map(|row| row.number);
+    let joined = Joined::of(&prepared);
     let holders = &store.holders(numbers, prepared.iter().filter_map(Prepared::immunisation)).await?;
     let (prepared, mut early) = if may_wait { early::part(prepared, holders) } else { (prepared, Vec::new()) };
     let groups: Vec<Applied> = stream::iter(groups::group(prepared))
@@ -151,6 +159,9 @@ async fn apply(
         .buffer_unordered(CONCURRENCY)
         .try_collect()
         .await?;
+    let purpose = format!("{} older than a full list", context.file);
+    let actor = Actor { name: context.supplier.clone(), operation: "feed".to_owned(), purpose, at: started };
+    joined.end_older(store, &actor).await?;
     let mut failures = Vec::new();
     for group in groups {
         failures.extend(group.failures);

@@ -1,6 +1,7 @@
 //! Objects in S3, in the buckets of this stack.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
@@ -188,6 +189,25 @@ impl Objects {
         };
         let bytes = output.body.collect().await.map_err(failed("reading", key))?;
         Ok(Some(bytes.to_vec()))
+    }
+
+    /// Copies an object that must be there, piece by piece.
+    ///
+    /// # Errors
+    /// Where there is none, S3 cannot be reached, or `to` cannot be written.
+    pub async fn copy_to(&self, bucket: Bucket, key: &str, to: &mut (impl Write + Send)) -> Result<(), ObjectError> {
+        let output = match self.client.get_object().bucket(self.bucket(bucket)).key(key).send().await {
+            Ok(output) => output,
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_no_such_key()) => {
+                return Err(ObjectError::Missing { key: key.to_owned() });
+            }
+            Err(error) => return Err(failed("reading", key)(error)),
+        };
+        let mut body = output.body;
+        while let Some(piece) = body.try_next().await.map_err(failed("reading", key))? {
+            to.write_all(&piece).map_err(failed("copying", key))?;
+        }
+        Ok(())
     }
 
     /// Reads an object that must be there.

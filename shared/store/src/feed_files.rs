@@ -1,6 +1,7 @@
 //! Feed files and how far they have come.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use ims_domain::person::FullList;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -63,7 +64,7 @@ pub struct FeedFile {
     pub etag: String,
     /// Message id used in its acknowledgements.
     pub message_id: String,
-    /// `vaccinations`, `demographics`, `cohorts` or `bookings`.
+    /// `vaccinations`, `demographics`, `cohorts`, `cohortlist` or `bookings`.
     pub feed: String,
     /// Supplier, where the name gives one.
     pub supplier: String,
@@ -79,6 +80,12 @@ pub struct FeedFile {
     /// Why it was held back, and what was decided, where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
+    /// Which full list of a cohort it is, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<FullList>,
+    /// Members whom the full list ended, at least: a part of it that was gone through again counts them once.
+    #[serde(default)]
+    pub left: u64,
     /// When it came.
     pub received: Timestamp,
     /// Data rows.
@@ -248,6 +255,8 @@ mod tests {
             error: None,
             duplicate_of: None,
             held: None,
+            list: None,
+            left: 0,
             received: Timestamp::UNIX_EPOCH,
             rows: 0,
             chunks: 0,
