@@ -42,7 +42,7 @@ fn start(binary: &Path, variables: &[(&str, &str)]) -> (Option<std::process::Exi
 
 #[test]
 fn every_function_of_a_sandbox_refuses_to_start_unless_it_stays_on_this_computer() {
-    let binaries = xtask::package::build().unwrap();
+    let binaries = xtask::package::build(false).unwrap();
     let functions = xtask::package::functions().unwrap();
     assert_eq!(functions.len(), 14);
     let stage = ("IMS_STAGE", "sandbox");

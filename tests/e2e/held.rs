@@ -61,7 +61,11 @@ async fn a_file_that_would_declare_many_dead_waits_until_it_is_approved() {
     let first = drop(&stack, 50, file(serial, 0)).await;
     assert_eq!(first.state, FeedFileState::Processed);
     let waiting = drop(&stack, 51, file(serial + 1, 10)).await;
-    assert_eq!((waiting.state, waiting.rows, waiting.accepted), (FeedFileState::AwaitingApproval, 40, 0), "{waiting:?}");
+    assert_eq!(
+        (waiting.state, waiting.rows, waiting.accepted),
+        (FeedFileState::AwaitingApproval, 40, 0),
+        "{waiting:?}"
+    );
     let why = "it says of 10 of 40 people held whom it names that they have died (25 %; a file waits from 5 % on)";
     assert_eq!(waiting.held.as_ref().map(|held| held.why.as_str()), Some(why));
     let told = answers(&stack, &waiting, 1).await;
@@ -89,7 +93,10 @@ async fn a_file_that_would_declare_many_dead_waits_until_it_is_approved() {
     decide(&stack, "refuse", &waiting, "Sam Staff").await.unwrap();
     stack.running.drain().await.unwrap();
     let refused = stack.running.store.file(&waiting.name).await.unwrap().unwrap();
-    assert_eq!((refused.state, refused.error.as_deref()), (FeedFileState::Failed, Some("Refused by Sam Staff: asked the sender")));
+    assert_eq!(
+        (refused.state, refused.error.as_deref()),
+        (FeedFileState::Failed, Some("Refused by Sam Staff: asked the sender"))
+    );
     assert_eq!(dead(&stack).await, 10);
     // And one that takes the deaths back needs nobody.
     assert_eq!(drop(&stack, 53, file(serial + 3, 0)).await.state, FeedFileState::Processed);

@@ -4,7 +4,7 @@
 //! trail says so first. Everybody else in the room sees counts. A file that was held back is decided by a records officer;
 //! `feed-intake` carries the decision out and audits it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Extension;
 use axum::body::Bytes;
@@ -274,6 +274,13 @@ async fn took(console: &Console, file: &FeedFile) -> Result<Option<i64>, Problem
     Ok(second("end").zip(second("start")).map(|(end, start)| end - start))
 }
 
+/// The most frequent first.
+fn by_count(rules: &BTreeMap<String, u64>) -> Vec<(&str, u64)> {
+    let mut all: Vec<(&str, u64)> = rules.iter().map(|(rule, count)| (rule.as_str(), *count)).collect();
+    all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    all
+}
+
 /// Why a file was held back, what was decided, and, for a records officer while it waits, the form that decides.
 fn decision(console: &Console, staff: &Staff, file: &FeedFile, held: &Held) -> Markup {
     let given = form::Given::default();
@@ -367,6 +374,25 @@ fn detail(console: &Console, staff: &Staff, file: &FeedFile, took: Option<i64>) 
             }
             @if let Some(seconds) = took {
                 (line("Applied in", html! { @if seconds < 1 { "less than a second" } @else { (words::count(seconds.unsigned_abs(), "second", "seconds")) } }))
+            }
+        }
+        @if !file.rules.is_empty() {
+            h2 { "Rules that refused rows" }
+            div class="ims-scroll" tabindex="0" role="region" aria-label="Rules that refused rows" {
+                table class="nhsuk-table" {
+                    caption class="nhsuk-table__caption nhsuk-u-visually-hidden" { "Rules that refused rows" }
+                    thead class="nhsuk-table__head" {
+                        tr { th scope="col" { "Rule" } th scope="col" class="ims-number" { "Rows" } }
+                    }
+                    tbody class="nhsuk-table__body" {
+                        @for (rule, count) in by_count(&file.rules) {
+                            tr class="nhsuk-table__row" {
+                                th scope="row" class="ims-key" { (rule) }
+                                td class="nhsuk-table__cell ims-number" { (words::number(count)) }
+                            }
+                        }
+                    }
+                }
             }
         }
         h2 { "Acknowledgements" }

@@ -209,6 +209,7 @@ fn season() -> Given {
             held: None,
             list: None,
             left: 0,
+            rules: BTreeMap::from([("GENDER must be 1, 2, 9 or 0".to_owned(), 10)]),
             received: "2026-11-22T13:00:00Z".parse().unwrap(),
             rows: 1000,
             chunks: 3,
@@ -587,7 +588,7 @@ async fn the_system_room_begins_with_what_needs_attention() {
     ]);
     // Which leads to both acknowledgements.
     let file = get_as("engineer", season(), "/feeds/FLU_Vaccinations_v5_YGM41_20250730T12000000.csv").await;
-    file.has(&["/inf-ack.csv", "/bus-ack.csv"]);
+    file.has(&["/inf-ack.csv", "/bus-ack.csv", "GENDER must be 1, 2, 9 or 0"]);
     let mut troubled = season();
     troubled.queues = Some(vec![
         QueueDepth { name: "SMS_DISPATCH", depth: Some(Depth::default()), dead: Some(2) },

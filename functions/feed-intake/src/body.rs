@@ -1,4 +1,4 @@
-//! A file that can be taken, in memory or on disk, up to its chunks.
+//! A file that can be taken, on the disk, up to its chunks.
 
 use futures::{StreamExt, TryStreamExt, stream};
 use ims_messaging::{Bucket, Objects};
@@ -8,8 +8,8 @@ use jiff::civil::Date;
 use record_ingest::chunk::{Chunk, chunk_key};
 use record_ingest::feed::{Feed, FeedName};
 
-use crate::content::{self, Content, ROWS};
-use crate::spool::Spooled;
+use crate::content::{Content, ContentError, ROWS};
+use crate::spool::{NumberedRow, Spooled};
 use crate::{IntakeError, guard};
 
 /// Chunks written at the same time.
@@ -18,7 +18,7 @@ const CONCURRENCY: usize = 16;
 /// What is in a file.
 #[derive(Debug)]
 pub(crate) enum Body {
-    /// Text that fits in memory, cut already, rows that share an identifier together.
+    /// Text whose rows are cut so that those that share an identifier are together.
     Cut(Content),
     /// Rows that are read one after the other, and cut in their order: each says itself where it stands among others.
     Spooled(Spooled),
@@ -30,10 +30,13 @@ impl Body {
     /// # Errors
     /// [`IntakeError::Content`] where it cannot be taken.
     pub(crate) async fn read(service: &Service, name: &FeedName, key: &str, today: Date) -> Result<Self, IntakeError> {
-        if name.is_parquet || name.feed == Feed::CohortList {
-            return Ok(Self::Spooled(Spooled::copy(&service.objects, key, name, today).await?));
-        }
-        Ok(Self::Cut(content::read(name, &service.objects.read(Bucket::Inbound, key).await?)?))
+        let mut kept = tempfile::tempfile().map_err(ContentError::Disk)?;
+        service.objects.download(Bucket::Inbound, key, &mut kept).await?;
+        Ok(if name.is_parquet || name.feed == Feed::CohortList {
+            Self::Spooled(Spooled::of(kept, name, today)?)
+        } else {
+            Self::Cut(Content::judge(name, kept)?)
+        })
     }
 
     /// Whether there is nothing to do. A full list of nobody is something.
@@ -53,8 +56,7 @@ impl Body {
     ) -> Result<Option<String>, IntakeError> {
         match self {
             Self::Cut(content) if name.feed == Feed::Demographics => {
-                let rows = content.chunks.iter().flat_map(|chunk| &chunk.rows).map(|(_, values)| Ok(values));
-                Ok(guard::deaths(store, today, content.rows, rows).await?.hold())
+                Ok(guard::deaths(store, today, content.rows, content.values(name)?).await?.hold())
             }
             Self::Cut(_) => Ok(None),
             Self::Spooled(spooled) => {
@@ -74,35 +76,48 @@ impl Body {
         name: &FeedName,
         file: FeedFile,
     ) -> Result<FeedFile, IntakeError> {
-        let key = &file.name;
-        let put = async |(number, chunk): (u32, Result<Chunk, IntakeError>)| {
-            Ok::<_, IntakeError>(objects.put_json(Bucket::Work, &chunk_key(key, number), &chunk?).await?)
-        };
         let (rows, list, chunks) = match self {
             Self::Cut(content) => {
-                let chunks = stream::iter((0u32..).zip(content.chunks.into_iter().map(Ok)));
-                (content.rows, None, chunks.map(put).buffer_unordered(CONCURRENCY).try_collect::<Vec<()>>().await?.len())
+                // Some chunks at a time.
+                let chunks = content.cut(name)?.flat_map(|some| match some {
+                    Ok(chunks) => chunks.into_iter().map(Ok).collect(),
+                    Err(error) => vec![Err(error)],
+                });
+                (content.rows, None, write(objects, &file.name, chunks).await?)
             }
             Self::Spooled(spooled) => {
-                let chunks = stream::iter((0u32..).zip(in_order(&name.order, spooled.read()?)));
-                let written = chunks.map(put).buffer_unordered(CONCURRENCY).try_collect::<Vec<()>>().await?.len();
-                (spooled.rows, spooled.list, written)
+                let chunks = in_order(&name.order, spooled.read()?);
+                let chunks = write(objects, &file.name, chunks).await?;
+                (spooled.rows, spooled.list, chunks)
             }
         };
-        let chunks = u32::try_from(chunks).unwrap_or(u32::MAX);
         Ok(FeedFile { state: FeedFileState::Preprocessed, rows, chunks, list, ..file })
     }
+}
+
+/// Writes chunks as they come, and counts them.
+async fn write(
+    objects: &Objects,
+    file: &str,
+    chunks: impl Iterator<Item = Result<Chunk, ContentError>>,
+) -> Result<u32, IntakeError> {
+    let written = stream::iter((0u32..).zip(chunks)).map(|(number, chunk)| async move {
+        let chunk = chunk?;
+        objects.put_json(Bucket::Work, &chunk_key(file, number), &chunk).await?;
+        Ok::<u32, IntakeError>(1)
+    });
+    written.buffer_unordered(CONCURRENCY).try_fold(0, |count, one| async move { Ok(count + one) }).await
 }
 
 /// Rows cut into chunks as they come; at least one chunk, so that there is something whose end is the file's.
 fn in_order(
     order: &str,
-    mut rows: impl Iterator<Item = Result<(u64, Vec<String>), IntakeError>>,
-) -> impl Iterator<Item = Result<Chunk, IntakeError>> {
+    mut rows: impl Iterator<Item = Result<NumberedRow, ContentError>>,
+) -> impl Iterator<Item = Result<Chunk, ContentError>> {
     let order = order.to_owned();
     let mut is_first = true;
     std::iter::from_fn(move || {
-        let taken: Result<Vec<_>, IntakeError> = rows.by_ref().take(ROWS as usize).collect();
+        let taken: Result<Vec<_>, ContentError> = rows.by_ref().take(ROWS as usize).collect();
         let is_over = taken.as_ref().is_ok_and(Vec::is_empty) && !std::mem::take(&mut is_first);
         is_first = false;
         (!is_over).then(|| taken.map(|rows| Chunk { order: order.clone(), rows }))

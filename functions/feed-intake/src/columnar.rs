@@ -12,7 +12,6 @@ use jiff::{Span, Timestamp};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use record_ingest::feed::DEMOGRAPHICS;
 
-use crate::IntakeError;
 use crate::content::ContentError;
 
 /// Rows decoded at once.
@@ -31,9 +30,12 @@ enum Kind {
 impl Kind {
     fn of(column: &str) -> Self {
         match column {
-            "SERIAL_CHANGE_NUMBER" | "NHS_NUMBER" | "SUPERSEDED_BY_NHS_NUMBER" | "GENDER" | "IMD_DECILE" | "DEATH_STATUS" => {
-                Self::Whole
-            }
+            "SERIAL_CHANGE_NUMBER"
+            | "NHS_NUMBER"
+            | "SUPERSEDED_BY_NHS_NUMBER"
+            | "GENDER"
+            | "IMD_DECILE"
+            | "DEATH_STATUS" => Self::Whole,
             "IS_INTERPRETER_REQUIRED" | "RESTRICTED" | "INVALID_FLAG" => Self::Flag,
             "DATE_OF_BIRTH" | "REASON_FOR_REMOVAL_FROM" | "DATE_OF_DEATH" => Self::Day,
             "CHANGE_TIME_STAMP" => Self::Moment,
@@ -58,7 +60,8 @@ impl Kind {
             DataType::Date32 => self == Self::Day,
             DataType::Boolean => self == Self::Flag,
             DataType::Timestamp(_, zone) => {
-                self == Self::Moment && zone.as_deref().is_none_or(|zone| matches!(zone, "UTC" | "Etc/UTC" | "+00:00" | "Z"))
+                self == Self::Moment
+                    && zone.as_deref().is_none_or(|zone| matches!(zone, "UTC" | "Etc/UTC" | "+00:00" | "Z"))
             }
             held if held.is_integer() => matches!(self, Self::Whole | Self::Flag),
             held => is_text(held),
@@ -83,16 +86,16 @@ fn check_columns(schema: &Schema) -> Result<(), ContentError> {
     if wrong.is_empty() { Ok(()) } else { Err(ContentError::Columns(wrong.join("; "))) }
 }
 
-fn opened(file: &File) -> Result<ParquetRecordBatchReaderBuilder<File>, IntakeError> {
+fn opened(file: &File) -> Result<ParquetRecordBatchReaderBuilder<File>, ContentError> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file.try_clone()?);
-    Ok(builder.map_err(|error| ContentError::Parquet(error.to_string()))?)
+    builder.map_err(|error| ContentError::Parquet(error.to_string()))
 }
 
 /// Whether the file is the feed's, and how many rows it has.
 ///
 /// # Errors
 /// Where it is no Parquet, or a column is missing, unknown or of another type.
-pub(crate) fn check(file: &File) -> Result<u64, IntakeError> {
+pub(crate) fn check(file: &File) -> Result<u64, ContentError> {
     let builder = opened(file)?;
     check_columns(builder.schema())?;
     Ok(u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or_default())
@@ -102,17 +105,17 @@ pub(crate) fn check(file: &File) -> Result<u64, IntakeError> {
 ///
 /// # Errors
 /// Where the file cannot be read.
-pub(crate) fn rows(file: &File) -> Result<impl Iterator<Item = Result<(u64, Vec<String>), IntakeError>> + use<>, IntakeError> {
-    let reader: ParquetRecordBatchReader = opened(file)?
-        .with_batch_size(BATCH)
-        .build()
-        .map_err(|error| ContentError::Parquet(error.to_string()))?;
+pub(crate) fn rows(
+    file: &File,
+) -> Result<impl Iterator<Item = Result<(u64, Vec<String>), ContentError>> + use<>, ContentError> {
+    let reader: ParquetRecordBatchReader =
+        opened(file)?.with_batch_size(BATCH).build().map_err(|error| ContentError::Parquet(error.to_string()))?;
     let mut before = 0;
     Ok(reader.flat_map(move |batch| {
         let read = batch.map_err(|error| ContentError::Parquet(error.to_string())).and_then(|batch| values(&batch));
-        let rows: Vec<Result<(u64, Vec<String>), IntakeError>> = match read {
+        let rows: Vec<Result<(u64, Vec<String>), ContentError>> = match read {
             Ok(rows) => (before + 1..).zip(rows).map(Ok).collect(),
-            Err(error) => vec![Err(error.into())],
+            Err(error) => vec![Err(error)],
         };
         before += rows.len() as u64;
         rows
@@ -122,7 +125,8 @@ pub(crate) fn rows(file: &File) -> Result<impl Iterator<Item = Result<(u64, Vec<
 fn values(batch: &RecordBatch) -> Result<Vec<Vec<String>>, ContentError> {
     let mut columns = Vec::with_capacity(DEMOGRAPHICS.len());
     for name in DEMOGRAPHICS {
-        let column = batch.column_by_name(name).ok_or_else(|| ContentError::Columns(format!("column {name} is missing")))?;
+        let column =
+            batch.column_by_name(name).ok_or_else(|| ContentError::Columns(format!("column {name} is missing")))?;
         columns.push(texts(column).map_err(|error| ContentError::Columns(format!("column {name}: {error}")))?);
     }
     let value = |column: &StringArray, row: usize| if column.is_null(row) { "" } else { column.value(row) }.to_owned();
@@ -132,7 +136,9 @@ fn values(batch: &RecordBatch) -> Result<Vec<Vec<String>>, ContentError> {
 /// A column as CSV writes it.
 fn texts(column: &ArrayRef) -> Result<StringArray, arrow::error::ArrowError> {
     Ok(match column.data_type() {
-        DataType::Boolean => column.as_boolean().iter().map(|flag| flag.map(|flag| if flag { "1" } else { "0" })).collect(),
+        DataType::Boolean => {
+            column.as_boolean().iter().map(|flag| flag.map(|flag| if flag { "1" } else { "0" })).collect()
+        }
         DataType::Date32 => {
             let days = column.as_primitive::<Date32Type>();
             days.iter().map(|days| days.and_then(day)).collect()
@@ -178,7 +184,8 @@ pub(crate) mod tests {
         let fields: Vec<Field> =
             columns.iter().map(|(name, column)| Field::new(*name, column.data_type().clone(), true)).collect();
         let schema = Arc::new(Schema::new(fields));
-        let batch = RecordBatch::try_new(schema.clone(), columns.iter().map(|(_, column)| column.clone()).collect()).unwrap();
+        let batch =
+            RecordBatch::try_new(schema.clone(), columns.iter().map(|(_, column)| column.clone()).collect()).unwrap();
         let properties = WriterProperties::builder().set_max_row_group_row_count(Some(rows_in_a_group)).build();
         let mut writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties)).unwrap();
         writer.write(&batch).unwrap();
@@ -216,7 +223,9 @@ pub(crate) mod tests {
     #[test]
     fn rows_are_those_of_the_csv_across_row_groups() {
         let written: Vec<Vec<String>> = (0..2_500)
-            .map(|place| row(place, &[("FAMILY_NAME", "Zoë, \"x\""), ("SERIAL_CHANGE_NUMBER", &(place + 1).to_string())]))
+            .map(|place| {
+                row(place, &[("FAMILY_NAME", "Zoë, \"x\""), ("SERIAL_CHANGE_NUMBER", &(place + 1).to_string())])
+            })
             .collect();
         let mut columns = text_columns(&written);
         columns.reverse();
@@ -235,7 +244,10 @@ pub(crate) mod tests {
             ("RESTRICTED", Arc::new(BooleanArray::from(vec![Some(true), Some(false)]))),
             ("INVALID_FLAG", Arc::new(Int32Array::from(vec![None, Some(1)]))),
             ("DATE_OF_BIRTH", Arc::new(Date32Array::from(vec![Some(-7_291), None]))),
-            ("CHANGE_TIME_STAMP", Arc::new(TimestampMicrosecondArray::from(vec![1_759_287_600_999_999, 0]).with_timezone("UTC"))),
+            (
+                "CHANGE_TIME_STAMP",
+                Arc::new(TimestampMicrosecondArray::from(vec![1_759_287_600_999_999, 0]).with_timezone("UTC")),
+            ),
             ("FAMILY_NAME", Arc::new(LargeStringArray::from(vec![Some("Byron"), None]))),
             ("POSTCODE", Arc::new(cast(&StringArray::from(vec!["CB3 8DX", ""]), &DataType::Utf8View).unwrap())),
         ];
@@ -286,6 +298,9 @@ pub(crate) mod tests {
         let local: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![0]).with_timezone("Europe/London"));
         let mut columns = text_columns(&text);
         columns[1].1 = local;
-        assert!(refusal(&parquet(&columns, 10)).contains("column CHANGE_TIME_STAMP must be text or timestamps in UTC; it is Timestamp"));
+        assert!(
+            refusal(&parquet(&columns, 10))
+                .contains("column CHANGE_TIME_STAMP must be text or timestamps in UTC; it is Timestamp")
+        );
     }
 }

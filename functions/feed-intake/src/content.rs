@@ -1,26 +1,31 @@
-//! What is in a file: whether it can be taken, and its rows in chunks.
+//! What is in a file: whether it can be taken, and its rows in chunks. A file is read as a stream, twice, and lies on the
+//! disk in between: memory is that of some thousand rows, whatever the file's size.
 
-use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Seek, Write};
+use std::ops::Range;
 
-use csv::StringRecord;
+use csv::{ByteRecord, StringRecord};
 use ims_domain::ids::stable_hash;
-use ims_fhir::batch;
+use ims_fhir::batch::{self, Encoding};
 use record_ingest::chunk::Chunk;
 use record_ingest::feed::{Feed, FeedName};
 use thiserror::Error;
 
 /// Rows of a chunk on average; by chance some are longer, but seldom over 500.
 pub(crate) const ROWS: u64 = 400;
+/// Chunks that are in memory together.
+const TOGETHER: u64 = 16;
 
 /// Why a file's content cannot be taken.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Error)]
 pub enum ContentError {
     /// The header is not the feed's.
     #[error("File headers are invalid.")]
     Header,
     /// The text is neither of the encodings that the feed may have.
     #[error("File encoding is invalid: byte {0} is not UTF-8.")]
-    Encoding(usize),
+    Encoding(u64),
     /// The first row of a full list does not say which list it is.
     #[error("File manifest is invalid: {0}.")]
     Manifest(String),
@@ -38,53 +43,152 @@ pub enum ContentError {
     /// Columns are missing, unknown or of another type.
     #[error("File columns are invalid: {0}.")]
     Columns(String),
+    /// The disk; nothing is said about the file.
+    #[error("reading or writing a file on the disk")]
+    Disk(#[from] io::Error),
 }
 
 /// A file that can be taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Content {
     /// Data rows.
     pub rows: u64,
-    /// Chunks, none of them empty.
-    pub chunks: Vec<Chunk>,
+    file: File,
+    encoding: Encoding,
 }
 
-/// Reads a file and cuts it into chunks; without rows there are none.
-///
-/// # Errors
-/// Where the encoding or the header is wrong.
-pub fn read(name: &FeedName, bytes: &[u8]) -> Result<Content, ContentError> {
-    let text = match name.feed {
-        Feed::Vaccinations => batch::decode(bytes),
-        _ => {
-            Cow::Borrowed(std::str::from_utf8(bytes).map_err(|error| ContentError::Encoding(error.valid_up_to() + 1))?)
+impl Content {
+    /// Judges a file; without rows there is nothing to take.
+    ///
+    /// # Errors
+    /// Where the encoding or the header is wrong, or the disk fails.
+    pub fn judge(name: &FeedName, mut file: File) -> Result<Self, ContentError> {
+        file.rewind()?;
+        let encoding = match (batch::not_utf8(&file)?, name.feed) {
+            (None, _) => Encoding::Utf8,
+            (Some(_), Feed::Vaccinations) => Encoding::Cp1252,
+            (Some(byte), _) => return Err(ContentError::Encoding(byte)),
+        };
+        let mut content = Self { rows: 0, file, encoding };
+        let mut reader = content.reader(name)?;
+        let header = reader.byte_headers().map_err(disk)?;
+        if is_blank(header) {
+            // Nothing but blank lines is as good as no row.
+            let blank = reader.into_byte_records().all(|row| row.is_ok_and(|row| is_blank(&row)));
+            return if blank { Ok(content) } else { Err(ContentError::Header) };
         }
-    };
-    if text.trim().is_empty() {
-        return Ok(Content { rows: 0, chunks: Vec::new() });
+        if !header.iter().eq(name.feed.columns().iter().map(|column| column.as_bytes())) {
+            return Err(ContentError::Header);
+        }
+        let (mut rows, mut record) = (0, ByteRecord::new());
+        while reader.read_byte_record(&mut record).map_err(disk)? {
+            rows += 1;
+        }
+        content.rows = rows;
+        Ok(content)
     }
-    let mut reader = name.feed.reader(&text);
-    let header = reader.headers().map_err(|_| ContentError::Header)?;
-    if !header.iter().eq(name.feed.columns().iter().copied()) {
-        return Err(ContentError::Header);
+
+    /// The rows from the start.
+    fn reader(&self, name: &FeedName) -> io::Result<csv::Reader<batch::Utf8<BufReader<&File>>>> {
+        (&self.file).rewind()?;
+        Ok(name.feed.reader(batch::utf8(self.encoding, BufReader::new(&self.file))))
     }
-    let rows = name.feed.reader(&text).into_records().count() as u64;
-    let chunks = cut(name, rows, reader.into_records().filter_map(Result::ok));
-    Ok(Content { rows, chunks })
+
+    /// The rows' values, in order.
+    ///
+    /// # Errors
+    /// Where the disk fails, at once or at a row.
+    pub fn values(
+        &self,
+        name: &FeedName,
+    ) -> Result<impl Iterator<Item = Result<Vec<String>, ContentError>>, ContentError> {
+        let rows = self.reader(name)?.into_records();
+        Ok(rows.map(|row| Ok(row.map_err(disk)?.iter().map(str::to_owned).collect())))
+    }
+
+    /// Parts rows so that those with the same identifier share a chunk, in their order and with their numbers. Rows are
+    /// sorted onto the disk first, by some chunks together.
+    ///
+    /// # Errors
+    /// Where the disk fails.
+    pub fn cut(&self, name: &FeedName) -> Result<Cutting, ContentError> {
+        let parts = self.rows.div_ceil(ROWS).max(1);
+        let mut sorted = Vec::new();
+        for _ in 0..parts.div_ceil(TOGETHER) {
+            let file = BufWriter::new(tempfile::tempfile()?);
+            sorted.push(csv::WriterBuilder::new().flexible(true).from_writer(file));
+        }
+        let (mut reader, mut record, mut row) = (self.reader(name)?, StringRecord::new(), 0u64);
+        while reader.read_record(&mut record).map_err(disk)? {
+            row += 1;
+            // Rows without identifier are bound to fail and belong with no others: spread them.
+            let key = name.feed.partition_key(&record).unwrap_or_else(|| row.to_string());
+            let part = stable_hash(&key) % parts;
+            let to = &mut sorted[usize::try_from(part / TOGETHER).unwrap_or_default()];
+            to.write_field(part.to_string()).and_then(|()| to.write_field(row.to_string())).map_err(disk)?;
+            to.write_record(&record).map_err(disk)?;
+        }
+        let mut files = Vec::new();
+        for writer in sorted {
+            let mut buffer = writer.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
+            buffer.flush()?;
+            files.push(buffer.into_inner().map_err(io::IntoInnerError::into_error)?);
+        }
+        Ok(Cutting { order: name.order.clone(), files: files.into_iter(), parts: 0..parts })
+    }
 }
 
-/// Parts rows so that those with the same identifier share a chunk, in their order and with their numbers.
-fn cut(name: &FeedName, rows: u64, records: impl Iterator<Item = StringRecord>) -> Vec<Chunk> {
-    let parts = rows.div_ceil(ROWS).max(1);
-    let mut chunks: Vec<Chunk> = (0..parts).map(|_| Chunk { order: name.order.clone(), rows: Vec::new() }).collect();
-    for (record, row) in records.zip(1u64..) {
-        // Rows without identifier are bound to fail and belong with no others: spread them.
-        let key = name.feed.partition_key(&record).unwrap_or_else(|| row.to_string());
-        let part = usize::try_from(stable_hash(&key) % parts).unwrap_or_default();
-        chunks[part].rows.push((row, record.iter().map(str::to_owned).collect()));
+/// Whether a line holds nothing to see.
+fn is_blank(line: &ByteRecord) -> bool {
+    line.len() <= 1 && line.iter().all(|field| field.trim_ascii().is_empty())
+}
+
+/// CSV of any form and length can be read; what remains is the disk.
+pub(crate) fn disk(error: csv::Error) -> ContentError {
+    ContentError::Disk(match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    })
+}
+
+/// A file's chunks, some at a time, none of them empty.
+#[derive(Debug)]
+pub struct Cutting {
+    order: String,
+    files: std::vec::IntoIter<File>,
+    parts: Range<u64>,
+}
+
+impl Cutting {
+    fn next_chunks(&mut self, mut file: File) -> Result<Vec<Chunk>, ContentError> {
+        let first = self.parts.start;
+        self.parts.start = self.parts.end.min(first + TOGETHER);
+        let empty = || Chunk { order: self.order.clone(), rows: Vec::new() };
+        let mut chunks: Vec<Chunk> = (first..self.parts.start).map(|_| empty()).collect();
+        file.rewind()?;
+        let mut reader = csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(file);
+        let mut record = StringRecord::new();
+        while reader.read_record(&mut record).map_err(disk)? {
+            let number = |place: usize| record.get(place).and_then(|text| text.parse::<u64>().ok());
+            let (Some(part), Some(row)) = (number(0), number(1)) else {
+                return Err(io::Error::other("a sorted row has no number").into());
+            };
+            let chunk = usize::try_from(part - first).ok().and_then(|place| chunks.get_mut(place));
+            let chunk = chunk.ok_or_else(|| io::Error::other("a sorted row is in the wrong file"))?;
+            chunk.rows.push((row, record.iter().skip(2).map(str::to_owned).collect()));
+        }
+        chunks.retain(|chunk| !chunk.rows.is_empty());
+        Ok(chunks)
     }
-    chunks.retain(|chunk| !chunk.rows.is_empty());
-    chunks
+}
+
+impl Iterator for Cutting {
+    type Item = Result<Vec<Chunk>, ContentError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let file = self.files.next()?;
+        Some(self.next_chunks(file))
+    }
 }
 
 #[cfg(test)]
@@ -109,6 +213,19 @@ mod tests {
 
     const COHORTS_HEADER: &str = "NHS_NUMBER,COHORT_LABEL,ACTION,DATE,SOURCE\r\n";
 
+    struct Taken {
+        rows: u64,
+        chunks: Vec<Chunk>,
+    }
+
+    fn read(name: &FeedName, bytes: &[u8]) -> Result<Taken, ContentError> {
+        let mut file = tempfile::tempfile()?;
+        file.write_all(bytes)?;
+        let content = Content::judge(name, file)?;
+        let chunks = content.cut(name)?.collect::<Result<Vec<_>, _>>()?.concat();
+        Ok(Taken { rows: content.rows, chunks })
+    }
+
     #[test]
     fn files_without_rows_are_empty() {
         for (name, text) in [
@@ -117,7 +234,8 @@ mod tests {
             (flu(), format!("{}\n", HEADER.join("|"))),
             (cohorts(), COHORTS_HEADER.to_owned()),
         ] {
-            assert_eq!(read(&name, text.as_bytes()), Ok(Content { rows: 0, chunks: vec![] }), "{text}");
+            let taken = read(&name, text.as_bytes()).unwrap();
+            assert_eq!((taken.rows, taken.chunks.len()), (0, 0), "{text}");
         }
     }
 
@@ -127,12 +245,14 @@ mod tests {
             (flu(), HEADER.join(",")),
             (flu(), format!("{}|PERSON_AGE\n1", HEADER.join("|"))),
             (cohorts(), "NHS_NUMBER,COHORT_LABEL,DATE,ACTION,SOURCE\r\n1".to_owned()),
+            (cohorts(), ",,,\r\n".to_owned()),
+            (cohorts(), format!(" \r\n{COHORTS_HEADER}")),
             (cohorts(), "NHS_NUMBER|COHORT_LABEL|ACTION|DATE|SOURCE\r\n1".to_owned()),
         ] {
-            assert_eq!(read(&name, text.as_bytes()), Err(ContentError::Header), "{text}");
+            assert!(matches!(read(&name, text.as_bytes()), Err(ContentError::Header)), "{text}");
         }
         assert_eq!(ContentError::Header.to_string(), "File headers are invalid.");
-        assert_eq!(read(&cohorts(), b"NHS\xff"), Err(ContentError::Encoding(4)));
+        assert!(matches!(read(&cohorts(), b"NHS\xff"), Err(ContentError::Encoding(4))));
         let mut old = format!("{}\n9990000018|", HEADER.join("|")).into_bytes();
         old.extend_from_slice(b"Zo\xeb|Byron\n");
         let taken = read(&flu(), &old).unwrap();

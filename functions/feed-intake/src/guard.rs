@@ -1,4 +1,4 @@
-//! Files that would change too much at once are held until somebody approves them ([0023](../../../infra/decisions)).
+//! Files that would change too much at once are held until somebody approves them (decision 0023).
 //!
 //! A demographics file is held where it says of people who are held and alive that they have died, of at least
 //! [`FEWEST_DEATHS`] and of at least one in [`ONE_IN`] of those held whom it names at all. Who is not held yet counts for
@@ -16,6 +16,7 @@ use jiff::civil::Date;
 use record_ingest::{demographics, lists};
 
 use crate::IntakeError;
+use crate::content::ContentError;
 
 /// Fewer deaths than these never hold a file: in a small file one death is a large share.
 pub const FEWEST_DEATHS: u64 = 10;
@@ -64,7 +65,7 @@ pub async fn deaths<R: AsRef<[String]>>(
     store: &Store,
     today: Date,
     rows: u64,
-    values: impl Iterator<Item = Result<R, IntakeError>>,
+    values: impl Iterator<Item = Result<R, ContentError>>,
 ) -> Result<Deaths, IntakeError> {
     let one_in = rows.div_ceil(SAMPLE).max(1);
     // The last row of each person, in the source's order, and whether it says that they have died.
@@ -125,7 +126,7 @@ pub async fn leavers<R: AsRef<[String]>>(
     today: Date,
     list: &FullList,
     rows: u64,
-    values: impl Iterator<Item = Result<R, IntakeError>>,
+    values: impl Iterator<Item = Result<R, ContentError>>,
 ) -> Result<Leavers, IntakeError> {
     let noted = store.full_lists(BTreeSet::from([(list.label.clone(), list.source.clone())])).await?;
     if noted.values().any(|noted| noted.place() >= list.place()) {
@@ -228,10 +229,13 @@ mod tests {
     async fn a_list_waits_where_more_than_half_of_its_members_would_leave() {
         let store = store().await;
         let join = |place: u64, source: &str| {
-            let membership = Membership { member: true, date: date(2025, 9, 1), order: "f#1".into(), source: source.into() };
+            let membership =
+                Membership { member: true, date: date(2025, 9, 1), order: "f#1".into(), source: source.into() };
             (number(place), Change::Membership { label: "at_risk".into(), membership })
         };
-        for (number, change) in (0..10).map(|place| join(place, "gp")).chain((20..40).map(|place| join(place, "hospital"))) {
+        for (number, change) in
+            (0..10).map(|place| join(place, "gp")).chain((20..40).map(|place| join(place, "hospital")))
+        {
             store.apply(Some(number), &[change], &actor()).await.unwrap();
         }
         let list = |day: i8| {
@@ -239,7 +243,16 @@ mod tests {
             FullList { label, source, date: date(2025, 10, day), order: "f#0".into() }
         };
         let survey = async |day: i8, places: Vec<u64>| {
-            let member = |place: u64| vec!["MEMBER".to_owned(), number(place).to_string(), String::new(), String::new(), String::new(), String::new()];
+            let member = |place: u64| {
+                vec![
+                    "MEMBER".to_owned(),
+                    number(place).to_string(),
+                    String::new(),
+                    String::new(),
+                    String::new(),
+                    String::new(),
+                ]
+            };
             let rows: Vec<Vec<String>> = places.into_iter().map(member).collect();
             leavers(&store, TODAY, &list(day), rows.len() as u64, rows.iter().map(Ok)).await.unwrap()
         };

@@ -25,8 +25,8 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use arrival::{Arrival, EventError};
-use content::ContentError;
 use body::Body;
+use content::ContentError;
 
 /// Why a file could not be taken in; the event comes again.
 #[derive(Debug, Error)]
@@ -49,12 +49,9 @@ pub enum IntakeError {
     /// Business clock.
     #[error(transparent)]
     Clock(#[from] ClockError),
-    /// The file's content cannot be taken.
+    /// The file's content cannot be taken, or the disk fails.
     #[error(transparent)]
     Content(#[from] ContentError),
-    /// A copy of a file in this process cannot be written or read.
-    #[error("a file's copy cannot be written or read: {0}")]
-    Spool(#[from] std::io::Error),
     /// What somebody decided cannot be carried out.
     #[error(transparent)]
     Decision(#[from] decide::DecisionError),
@@ -95,6 +92,7 @@ fn item(arrival: &Arrival, name: Option<&FeedName>) -> FeedFile {
         held: None,
         list: None,
         left: 0,
+        rules: Default::default(),
         received: arrival.at,
         rows: 0,
         chunks: 0,
@@ -128,10 +126,7 @@ async fn take(service: &Service, permissions: &Permissions, arrival: &Arrival) -
     let body = match Body::read(service, &name, &arrival.name, today).await {
         Ok(body) if body.is_empty() => return refuse(service, file, FeedFileState::Empty, None).await,
         Ok(body) => body,
-        Err(IntakeError::Content(error)) => {
-            return refuse(service, file, FeedFileState::Failed, Some(error.to_string())).await;
-        }
-        Err(error) => return Err(error),
+        Err(error) => return refuse(service, file, FeedFileState::Failed, Some(what_is_wrong(error)?)).await,
     };
     // Notes the content beside the names: no file that is waited for, so already `Processed`.
     let same = FeedFile {
@@ -148,10 +143,8 @@ async fn take(service: &Service, permissions: &Permissions, arrival: &Arrival) -
         return refuse(service, file, FeedFileState::Duplicate, None).await;
     }
     let why = match body.why_to_hold(&service.store, &name, today).await {
-        Err(IntakeError::Content(error)) => {
-            return refuse(service, file, FeedFileState::Failed, Some(error.to_string())).await;
-        }
-        why => why?,
+        Ok(why) => why,
+        Err(error) => return refuse(service, file, FeedFileState::Failed, Some(what_is_wrong(error)?)).await,
     };
     if why.is_none() {
         acknowledge(service, &file, FileAnswer::Accepted).await?;
@@ -166,11 +159,24 @@ async fn take(service: &Service, permissions: &Permissions, arrival: &Arrival) -
         Ok(()) => {
             tracing::info!(file = %file.name, feed = %file.feed, rows = file.rows, chunks = file.chunks, "file taken in");
         }
-        // Another delivery of the event was faster, and wrote the same.
-        Err(StoreError::Condition { .. }) => {}
+        // Another delivery of the event was faster: what it found holds.
+        Err(StoreError::Condition { .. }) => file = store.file(&file.name).await?.unwrap_or(file),
         Err(error) => return Err(error.into()),
     }
-    if file.held.is_some() { tell_that_it_waits(service, &file).await } else { send(service, &file).await }
+    match file.state {
+        FeedFileState::Preprocessed => send(service, &file).await,
+        FeedFileState::AwaitingApproval => tell_that_it_waits(service, &file).await,
+        _ => Ok(()),
+    }
+}
+
+/// What is wrong with a file's content, to be noted; anything else is a failure, after which the event comes again.
+fn what_is_wrong(error: IntakeError) -> Result<String, IntakeError> {
+    match error {
+        IntakeError::Content(ContentError::Disk(_)) => Err(error),
+        IntakeError::Content(error) => Ok(error.to_string()),
+        other => Err(other),
+    }
 }
 
 async fn tell_that_it_waits(service: &Service, file: &FeedFile) -> Result<(), IntakeError> {

@@ -2,16 +2,16 @@
 //! goes with it, and are read from there row by row, as often as needed.
 
 use std::fs::File;
-use std::io::{BufReader, Seek, SeekFrom};
+use std::io::{BufReader, Seek};
 
 use ims_domain::person::FullList;
-use ims_messaging::{Bucket, Objects};
+use ims_fhir::batch;
 use jiff::civil::Date;
 use record_ingest::feed::{Feed, FeedName};
 use record_ingest::lists;
 
-use crate::content::ContentError;
-use crate::{IntakeError, columnar};
+use crate::columnar;
+use crate::content::{ContentError, disk};
 
 /// A row: its number in the file, and its values as text.
 pub(crate) type NumberedRow = (u64, Vec<String>);
@@ -27,46 +27,44 @@ pub(crate) struct Spooled {
 }
 
 impl Spooled {
-    /// Copies an object of the inbound bucket and checks it as a whole.
+    /// Checks a file as a whole.
     ///
     /// # Errors
-    /// Where it cannot be copied; [`IntakeError::Content`] where it cannot be taken.
-    pub(crate) async fn copy(objects: &Objects, key: &str, name: &FeedName, today: Date) -> Result<Self, IntakeError> {
-        let mut file = tempfile::tempfile()?;
-        objects.copy_to(Bucket::Inbound, key, &mut file).await?;
-        Self::of(file, name, today)
-    }
-
-    /// Checks a file as a whole.
-    pub(crate) fn of(file: File, name: &FeedName, today: Date) -> Result<Self, IntakeError> {
+    /// Where it cannot be taken, or the disk fails.
+    pub(crate) fn of(mut file: File, name: &FeedName, today: Date) -> Result<Self, ContentError> {
         if name.feed != Feed::CohortList {
             return Ok(Self { rows: columnar::check(&file)?, list: None, file });
         }
+        file.rewind()?;
+        if let Some(byte) = batch::not_utf8(&file)? {
+            return Err(ContentError::Encoding(byte));
+        }
         let mut spooled = Self { file, rows: 0, list: None };
         let mut records = spooled.records()?;
-        if !records.headers().map_err(|error| of_csv(&error))?.iter().eq(Feed::CohortList.columns().iter().copied()) {
-            return Err(ContentError::Header.into());
+        if !records.headers().map_err(disk)?.iter().eq(Feed::CohortList.columns().iter().copied()) {
+            return Err(ContentError::Header);
         }
         let mut records = records.into_records();
         let manifest = records.next().ok_or_else(|| ContentError::Manifest("it is missing".to_owned()))?;
-        let manifest: Vec<String> = manifest.map_err(|error| of_csv(&error))?.iter().map(str::to_owned).collect();
-        let (list, stated) = lists::read_manifest(&manifest, today, &name.order)
-            .map_err(|errors| ContentError::Manifest(errors.0.iter().map(|e| e.with_value()).collect::<Vec<_>>().join("; ")))?;
+        let manifest: Vec<String> = manifest.map_err(disk)?.iter().map(str::to_owned).collect();
+        let (list, stated) = lists::read_manifest(&manifest, today, &name.order).map_err(|errors| {
+            ContentError::Manifest(errors.0.iter().map(|e| e.with_value()).collect::<Vec<_>>().join("; "))
+        })?;
         let mut found = 0;
         for record in records {
-            record.map_err(|error| of_csv(&error))?;
+            record.map_err(disk)?;
             found += 1;
         }
         if found != stated {
-            return Err(ContentError::Members { stated, found }.into());
+            return Err(ContentError::Members { stated, found });
         }
         (spooled.rows, spooled.list) = (found, Some(list));
         Ok(spooled)
     }
 
-    fn records(&self) -> Result<csv::Reader<BufReader<File>>, IntakeError> {
+    fn records(&self) -> Result<csv::Reader<BufReader<File>>, ContentError> {
         let mut file = self.file.try_clone()?;
-        file.seek(SeekFrom::Start(0))?;
+        file.rewind()?;
         Ok(csv::ReaderBuilder::new().flexible(true).from_reader(BufReader::new(file)))
     }
 
@@ -74,27 +72,18 @@ impl Spooled {
     ///
     /// # Errors
     /// Where the file cannot be read, at once or at a row.
-    pub(crate) fn read(&self) -> Result<Box<dyn Iterator<Item = Result<NumberedRow, IntakeError>> + Send>, IntakeError> {
+    pub(crate) fn read(
+        &self,
+    ) -> Result<Box<dyn Iterator<Item = Result<NumberedRow, ContentError>> + Send>, ContentError> {
         if self.list.is_none() {
             return Ok(Box::new(columnar::rows(&self.file)?));
         }
         // The first row is the manifest.
         let records = (1u64..).zip(self.records()?.into_records()).skip(1);
         Ok(Box::new(records.map(|(row, record)| {
-            let record = record.map_err(|error| of_csv(&error))?;
+            let record = record.map_err(disk)?;
             Ok((row, record.iter().map(str::to_owned).collect()))
         })))
-    }
-}
-
-fn of_csv(error: &csv::Error) -> IntakeError {
-    match error.kind() {
-        csv::ErrorKind::Utf8 { pos, err } => {
-            let line = pos.as_ref().map_or(0, csv::Position::byte);
-            ContentError::Encoding(usize::try_from(line).unwrap_or_default() + err.valid_up_to() + 1).into()
-        }
-        csv::ErrorKind::Io(error) => IntakeError::Spool(std::io::Error::new(error.kind(), error.to_string())),
-        _ => ContentError::Manifest(error.to_string()).into(),
     }
 }
 
@@ -123,7 +112,10 @@ mod tests {
         let text = format!("{HEADER}LIST,,at_risk,20251005,gp,3000\n{rows}");
         let spooled = list(&text).unwrap();
         let held = spooled.list.as_ref().unwrap();
-        assert_eq!((held.label.as_str(), held.source.as_str(), held.date, spooled.rows), ("at_risk", "gp", date(2025, 10, 5), 3_000));
+        assert_eq!(
+            (held.label.as_str(), held.source.as_str(), held.date, spooled.rows),
+            ("at_risk", "gp", date(2025, 10, 5), 3_000)
+        );
         for _ in 0..2 {
             let read: Vec<NumberedRow> = spooled.read().unwrap().map(Result::unwrap).collect();
             assert!(read.iter().map(|(row, _)| *row).eq(2..=3_001));

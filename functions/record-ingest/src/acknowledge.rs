@@ -7,7 +7,7 @@ use ims_runtime::Service;
 use ims_store::{ChunkState, FeedFile, FeedFileState, RowFailure, StoreError, Table, keys};
 
 use crate::chunk::{ChunkResult, result_key};
-use crate::{IngestError, early, lists};
+use crate::{IngestError, early, lists, rules};
 
 /// Answers read at the same time.
 const CONCURRENCY: usize = 16;
@@ -33,7 +33,7 @@ pub(crate) async fn if_complete(service: &Service, file: FeedFile, after_chunk: 
         return Ok(());
     }
     let left = answered.iter().filter(parts_of_list).map(|state| state.accepted).sum();
-    let file = FeedFile { left, ..file };
+    let file = FeedFile { left, ..file.clone() };
     let name = &file.name;
     let results: Vec<ChunkResult> = stream::iter(0..file.chunks)
         .map(|chunk| async move { service.objects.read_json(Bucket::Work, &result_key(name, chunk)).await })
@@ -68,10 +68,8 @@ impl Acknowledgement {
     /// Made from what the chunks' answers say, and which of the rows that waited are refused.
     fn of(file: &FeedFile, results: &[ChunkResult], refused: &[RowFailure]) -> Self {
         let waited: u64 = results.iter().map(|result| result.early.len() as u64).sum();
-        let failures: Vec<ack::RowFailure> = results
-            .iter()
-            .flat_map(|result| &result.failures)
-            .chain(refused)
+        let all = || results.iter().flat_map(|result| &result.failures).chain(refused);
+        let failures: Vec<ack::RowFailure> = all()
             .map(|failure| ack::RowFailure {
                 row: failure.row,
                 local_id: failure.local_id.clone(),
@@ -94,6 +92,7 @@ impl Acknowledgement {
                 state: FeedFileState::Processed,
                 accepted: results.iter().map(|result| result.accepted).sum::<u64>() + waited - refused.len() as u64,
                 rejected: failures.len() as u64,
+                rules: rules::count(all()),
                 ..file.clone()
             },
         }
@@ -118,6 +117,7 @@ pub(crate) mod tests {
             held: None,
             list: None,
             left: 0,
+            rules: Default::default(),
             received: "2025-10-01T05:00:01Z".parse().unwrap(),
             rows: 5,
             chunks: 2,

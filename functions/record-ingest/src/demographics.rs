@@ -45,10 +45,7 @@ pub fn read(values: &[String], today: Date) -> Result<(NhsNumber, Change), RowEr
         "" => Some(0),
         text => text.parse().ok().filter(|decile| (1..=10).contains(decile)),
     });
-    let ethnic_category = row.one_of("ETHNIC_CATEGORY", "A to S, Z or 99", |text| match text.as_bytes() {
-        [] | [b'A'..=b'S' | b'Z'] | [b'9', b'9'] => Some(text),
-        _ => None,
-    });
+    let ethnic_category = row.ethnic_category("ETHNIC_CATEGORY");
     let died = row.past_day("DATE_OF_DEATH");
     let formal = row.one_of("DEATH_STATUS", "1 or 2", |text| match text {
         "" => Some(None),

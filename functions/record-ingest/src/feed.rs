@@ -1,6 +1,7 @@
 //! The feeds: file names, columns, and which rows belong together.
 
 use std::fmt;
+use std::io::Read;
 
 use csv::StringRecord;
 use ims_domain::VaccineType;
@@ -27,6 +28,9 @@ pub const COHORTS: [&str; 5] = ["NHS_NUMBER", "COHORT_LABEL", "ACTION", "DATE", 
 /// Full list of a cohort, in order.
 pub const COHORT_LIST: [&str; 6] = ["RECORD_TYPE", "NHS_NUMBER", "COHORT_LABEL", "DATE", "SOURCE", "MEMBERS"];
 
+/// Details feed, in order.
+pub const DETAILS: [&str; 5] = ["NHS_NUMBER", "FIELD", "VALUE", "SOURCE", "CHANGE_TIME_STAMP"];
+
 /// Bookings extract, in order.
 #[rustfmt::skip]
 pub const BOOKINGS: [&str; 20] = [
@@ -48,11 +52,13 @@ pub enum Feed {
     Bookings,
     /// The full list of a cohort from a source.
     CohortList,
+    /// Ethnic category and contact details as others than the demographics service state them.
+    Details,
 }
 
 impl Feed {
-    const ALL: [Self; 5] =
-        [Self::Vaccinations, Self::Demographics, Self::Cohorts, Self::Bookings, Self::CohortList];
+    const ALL: [Self; 6] =
+        [Self::Vaccinations, Self::Demographics, Self::Cohorts, Self::Bookings, Self::CohortList, Self::Details];
 
     /// Name, as a file's item holds it.
     #[must_use]
@@ -63,6 +69,7 @@ impl Feed {
             Self::Cohorts => "cohorts",
             Self::Bookings => "bookings",
             Self::CohortList => "cohortlist",
+            Self::Details => "details",
         }
     }
 
@@ -74,6 +81,7 @@ impl Feed {
             Self::Demographics => "DEMOGRAPHICS",
             Self::Cohorts | Self::CohortList => "COHORTS",
             Self::Bookings => "BOOKINGS",
+            Self::Details => "DETAILS",
         }
     }
 
@@ -92,15 +100,16 @@ impl Feed {
             Self::Cohorts => &COHORTS,
             Self::Bookings => &BOOKINGS,
             Self::CohortList => &COHORT_LIST,
+            Self::Details => &DETAILS,
         }
     }
 
     /// A reader of this feed's rows: the first is the header; rows may be too short or too long.
     #[must_use]
-    pub fn reader(self, text: &str) -> csv::Reader<&[u8]> {
+    pub fn reader<R: Read>(self, from: R) -> csv::Reader<R> {
         match self {
-            Self::Vaccinations => batch::reader(text.as_bytes()),
-            _ => csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes()),
+            Self::Vaccinations => batch::reader(from),
+            _ => csv::ReaderBuilder::new().flexible(true).from_reader(from),
         }
     }
 

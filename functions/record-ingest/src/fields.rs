@@ -131,6 +131,14 @@ impl<'a> Fields<'a> {
         self.read(field, "a valid NHS number of ten digits", |text| text.parse().ok())
     }
 
+    /// An ethnic category of the NHS Data Dictionary; empty where it is left out.
+    pub(crate) fn ethnic_category(&mut self, field: &'static str) -> Option<&'a str> {
+        self.read(field, "A to S, Z or 99", |text| match text.as_bytes() {
+            [] | [b'A'..=b'S' | b'Z'] | [b'9', b'9'] => Some(text),
+            _ => None,
+        })
+    }
+
     /// A cohort label.
     pub(crate) fn label(&mut self, field: &'static str) -> Option<&'a str> {
         self.read(field, "a label of 1 to 100 letters, digits, '_', '-' or '.'", |text| {

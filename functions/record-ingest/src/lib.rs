@@ -9,17 +9,21 @@ pub mod bookings;
 pub mod chunk;
 pub mod cohorts;
 pub mod demographics;
+pub mod details;
 mod early;
 pub mod feed;
 pub mod fields;
 pub mod groups;
+#[cfg(test)]
+mod histories;
 pub mod lists;
 pub mod rows;
+mod rules;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures::{StreamExt, TryStreamExt, stream};
 use ims_domain::record::Outcome;
-use ims_messaging::{Bucket, ChunkJob, ObjectError, handle_each};
+use ims_messaging::{Bucket, ChunkJob, MessagingError, ObjectError, handle_each};
 use ims_runtime::Service;
 use ims_runtime::auth::Permissions;
 use ims_runtime::clock::ClockError;
@@ -53,6 +57,9 @@ pub enum IngestError {
     /// Buckets.
     #[error(transparent)]
     Object(#[from] ObjectError),
+    /// Queues.
+    #[error(transparent)]
+    Messaging(#[from] MessagingError),
     /// Business clock.
     #[error(transparent)]
     Clock(#[from] ClockError),
@@ -74,7 +81,8 @@ async fn ingest(service: &Service, job: ChunkJob) -> Result<(), IngestError> {
     let store = &service.store;
     let file = store.file(&job.file).await.map_err(failed)?;
     let file = file.ok_or_else(|| IngestError::UnknownFile(job.file.clone()))?;
-    if file.state == FeedFileState::Processed {
+    // Done, or held back or refused since: nothing of it is applied.
+    if file.state != FeedFileState::Preprocessed {
         return Ok(());
     }
     let is_answered = store.get(Table::File, keys::chunk(&job.file, job.chunk)).await.map_err(failed)?.is_some();
@@ -108,30 +116,43 @@ async fn context(service: &Service, file: &FeedFile, order: &str) -> Result<Cont
 async fn answer(service: &Service, file: &FeedFile, job: &ChunkJob) -> Result<ChunkResult, IngestError> {
     let chunk: Chunk = service.objects.read_json(Bucket::Work, &job.object).await?;
     let context = context(service, file, &chunk.order).await?;
-    let started = Timestamp::now();
-    let total = chunk.rows.len() as u64;
-    let (mut prepared, mut failures) = (Vec::with_capacity(chunk.rows.len()), Vec::new());
-    for (row, values) in &chunk.rows {
-        match rows::read(&context, *row, values) {
-            Ok(row) => prepared.push(row),
-            Err(failure) => failures.push(failure),
-        }
-    }
     let store_failed = |source| IngestError::Store { file: file.name.clone(), chunk: job.chunk, source };
-    // Each person's entry names its rows; this one says of the supplier that the chunk was taken up.
-    let run = AuditEntry::new(started, &context.supplier, "feed", format!("{} chunk {}", file.name, job.chunk));
-    service.store.audit(&run.counting(chunk.rows.len())).await.map_err(store_failed)?;
-    let applied = apply(&service.store, &context, prepared, started, true).await.map_err(store_failed)?;
-    failures.extend(applied.failures);
-    failures.sort_by_key(|failure| failure.row);
-    let accepted = total - (failures.len() + applied.early.len()) as u64;
-    let result = ChunkResult { started, ended: Timestamp::now(), accepted, failures, early: applied.early };
+    let result = apply_chunk(&service.store, &context, job.chunk, &chunk).await.map_err(store_failed)?;
     let key = result_key(&file.name, job.chunk);
     let bytes = serde_json::to_vec(&result)?;
     if service.objects.create(Bucket::Work, &key, bytes, "application/json").await? {
         return Ok(result);
     }
     Ok(service.objects.read_json(Bucket::Work, &key).await?)
+}
+
+/// Reads the rows of a chunk with this number and applies those that are in order.
+///
+/// # Errors
+/// Where the tables cannot be reached; rows that were applied stay so, and are known when the chunk comes again.
+pub async fn apply_chunk(
+    store: &Store,
+    context: &Context,
+    number: u32,
+    chunk: &Chunk,
+) -> Result<ChunkResult, StoreError> {
+    let started = Timestamp::now();
+    let total = chunk.rows.len() as u64;
+    let (mut prepared, mut failures) = (Vec::with_capacity(chunk.rows.len()), Vec::new());
+    for (row, values) in &chunk.rows {
+        match rows::read(context, *row, values) {
+            Ok(row) => prepared.push(row),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    // Each person's entry names its rows; this one says of the supplier that the chunk was taken up.
+    let run = AuditEntry::new(started, &context.supplier, "feed", format!("{} chunk {number}", context.file));
+    store.audit(&run.counting(chunk.rows.len())).await?;
+    let applied = apply(store, context, prepared, started, true).await?;
+    failures.extend(applied.failures);
+    failures.sort_by_key(|failure| failure.row);
+    let accepted = total - (failures.len() + applied.early.len()) as u64;
+    Ok(ChunkResult { started, ended: Timestamp::now(), accepted, failures, early: applied.early })
 }
 
 /// What became of rows that were not accepted.

@@ -65,12 +65,7 @@ pub fn read_member(
     }
     let content = number.map(|number| {
         let (label, source_of_list) = (list.label.clone(), list.source.clone());
-        let membership = Membership {
-            member: true,
-            date: list.date,
-            order: source.sort_key(),
-            source: source_of_list,
-        };
+        let membership = Membership { member: true, date: list.date, order: source.sort_key(), source: source_of_list };
         (number, Change::Membership { label, membership })
     });
     row.finish(content)
@@ -182,7 +177,8 @@ pub(crate) async fn go_through(
     };
     let run = AuditEntry::new(actor.at, &file.supplier, "feed", format!("{} part {}", file.name, job.chunk));
     service.store.audit(&run).await.map_err(failed)?;
-    let (left, after) = end_part(&service.store, list, job.chunk - file.chunks, begun.after, &actor).await.map_err(failed)?;
+    let (left, after) =
+        end_part(&service.store, list, job.chunk - file.chunks, begun.after, &actor).await.map_err(failed)?;
     let done = Progress { left: begun.left + left, after };
     if after.is_some() {
         service.queues.send(Queue::RecordIngest, &[done.job(file, job.chunk)]).await?;
@@ -239,8 +235,12 @@ mod tests {
 
     #[test]
     fn a_manifest_names_the_list_and_stands_before_its_own_rows() {
-        let (list, members) = read_manifest(&row(["LIST", "", "at_risk", "20251005", "gp", "2"]), TODAY, "20251005T050000").unwrap();
-        assert_eq!((list.label.as_str(), list.source.as_str(), list.date, members), ("at_risk", "gp", date(2025, 10, 5), 2));
+        let (list, members) =
+            read_manifest(&row(["LIST", "", "at_risk", "20251005", "gp", "2"]), TODAY, "20251005T050000").unwrap();
+        assert_eq!(
+            (list.label.as_str(), list.source.as_str(), list.date, members),
+            ("at_risk", "gp", date(2025, 10, 5), 2)
+        );
         let source = Source { supplier: "X26".into(), file: "f".into(), order: "20251005T050000".into(), row: 2 };
         let (_, change) = read_member(&row(["MEMBER", "9990000018", "", "", "", ""]), TODAY, &list, &source).unwrap();
         let Change::Membership { membership, .. } = change else { panic!() };

@@ -12,9 +12,9 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
-use crate::feed::{BOOKINGS, COHORT_LIST, COHORTS, DEMOGRAPHICS, Feed};
+use crate::feed::{BOOKINGS, COHORT_LIST, COHORTS, DEMOGRAPHICS, DETAILS, Feed};
 use crate::fields::RowErrors;
-use crate::{bookings, cohorts, demographics, lists};
+use crate::{bookings, cohorts, demographics, details, lists};
 
 /// What all rows of a file have in common.
 #[derive(Debug, Clone)]
@@ -133,10 +133,12 @@ pub fn read(context: &Context, row: u64, values: &[String]) -> Result<Prepared, 
         }
         (Feed::Cohorts, _) => (local_id(&COHORTS, values, "COHORT_LABEL", row), cohorts::read(values, today, &source)),
         (Feed::CohortList, _) => {
-            let missing = || RowFailure { row, local_id: String::new(), diagnostics: "the file names no list".to_owned() };
+            let missing =
+                || RowFailure { row, local_id: String::new(), diagnostics: "the file names no list".to_owned() };
             let list = context.list.as_ref().ok_or_else(missing)?;
             (local_id(&COHORT_LIST, values, "RECORD_TYPE", row), lists::read_member(values, today, list, &source))
         }
+        (Feed::Details, _) => (local_id(&DETAILS, values, "FIELD", row), details::read(values, today, &source)),
         (Feed::Bookings, _) => {
             (local_id(&BOOKINGS, values, "BOOKING_REFERENCE_NUMBER", row), bookings::read(values, today, source))
         }

@@ -3,6 +3,7 @@
 //! [`stack::up`] sets a local stack up and says where everything is; several can run side by side, each with its own
 //! ports and `--local-dir`.
 
+pub mod bench;
 pub mod conformance;
 pub mod demo;
 pub mod deploy;

@@ -2,10 +2,10 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 use xtask::{
-    conformance,
+    bench, conformance,
     demo::{self, DemoArgs},
     logs,
     stack::{self, Emulator, Ports, StackOptions},
@@ -93,13 +93,19 @@ enum Task {
     },
     /// Extract England's areas and sites, near which the synthetic people live, into .local/geography
     Geography,
-    /// Run the benchmarks of tests/bench
+    /// Run the benchmarks of tests/bench, in an optimised build
     Bench {
         /// List the benchmarks
         #[arg(long)]
         list: bool,
         /// Benchmarks to run; all where none is named
         names: Vec<String>,
+        /// Size of the population, or of the work [default: each benchmark's own]
+        #[arg(long)]
+        people: Option<u64>,
+        /// Write the figures as JSON to this file
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
     },
 }
 
@@ -151,6 +157,9 @@ struct Up {
     /// Put a proxy before DynamoDB that can make it fail
     #[arg(long)]
     faults: bool,
+    /// Build the functions with optimisation, as for AWS
+    #[arg(long)]
+    release: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -168,6 +177,7 @@ impl Up {
             visibility_seconds: self.visibility_seconds,
             fresh: !self.still,
             faults: self.faults,
+            optimised: self.release,
         })
     }
 }
@@ -237,8 +247,9 @@ async fn run(task: Task) -> Result<ExitCode> {
             return conformance::run(&features, json.as_deref(), &place.dir());
         }
         Task::Geography => drop(demo::geography()?),
-        Task::Bench { list: true, .. } => eprintln!("there are no benchmarks yet"),
-        Task::Bench { names, .. } => bail!("there are no benchmarks yet (asked for: {})", names.join(", ")),
+        Task::Bench { list, names, people, json } => {
+            return bench::run(&bench::BenchArgs { list, names, people, json });
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

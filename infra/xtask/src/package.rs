@@ -56,20 +56,23 @@ pub fn functions() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Builds the functions and the sandbox's own processes; says where the binaries are.
+/// Builds the functions and the sandbox's own processes, with optimisation or for tests; says where the binaries are.
 ///
 /// # Errors
 /// Where the build fails; the compiler has said why on stderr.
-pub fn build() -> Result<PathBuf> {
+pub fn build(optimised: bool) -> Result<PathBuf> {
     let mut command = cargo();
     command.args(["build", "--bins", "-p", "ims-testkit"]);
     for name in functions()? {
         command.args(["-p", &name]);
     }
+    if optimised {
+        command.arg("--release");
+    }
     if !command.status().context("running cargo build")?.success() {
         bail!("the functions do not build; see above");
     }
-    Ok(target_dir().join("debug"))
+    Ok(target_dir().join(if optimised { "release" } else { "debug" }))
 }
 
 /// The function that comes with files of its own, in `assets/` beside its program.

@@ -97,6 +97,8 @@ pub struct StackOptions {
     pub fresh: bool,
     /// Whether the functions reach DynamoDB through the proxy that can make it fail. It takes a free port.
     pub faults: bool,
+    /// Whether the functions are built with optimisation, as they are for AWS.
+    pub optimised: bool,
 }
 
 impl Default for StackOptions {
@@ -112,6 +114,7 @@ impl Default for StackOptions {
             visibility_seconds: 120,
             fresh: false,
             faults: false,
+            optimised: false,
         }
     }
 }
@@ -156,7 +159,7 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
         start_ministack(&processes, &local_dir, &aws, ports.aws)?;
     }
     step("building the functions");
-    let binaries = package::build()?;
+    let binaries = package::build(options.optimised)?;
     let assets = web::build(&demo::areas()?, &local_dir)?;
     step("packaging");
     let packages = package::package(&binaries, &assets, &local_dir)?;

@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::age_on;
+use crate::details::Statements;
 use crate::merge::Member;
 use crate::{NhsNumber, PersonId, VaccineType, postcode};
 
@@ -268,6 +269,9 @@ pub struct Person {
     /// History by programme.
     #[serde(default)]
     pub programmes: BTreeMap<VaccineType, ProgrammeSummary>,
+    /// What others than the demographics feed state of its fields ([`crate::details`]); `demographics` has what stands.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub details: Statements,
     /// Whoever holds the number that superseded this person's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub survivor: Option<PersonId>,
@@ -288,6 +292,7 @@ impl Person {
             states: States::default(),
             cohorts: BTreeMap::new(),
             programmes: BTreeMap::new(),
+            details: Statements::new(),
             survivor: None,
             members: BTreeMap::new(),
         }

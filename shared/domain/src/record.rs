@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::details::{self, Detail, Origin, Statement};
 use crate::person::{Demographics, FullList, Gender, Membership, States};
 use crate::{ImmunisationId, Person, PersonId, VaccineType};
 
@@ -139,6 +140,20 @@ pub struct Booking {
     pub source: Source,
 }
 
+impl Booking {
+    /// Its place among the changes of the appointment: when it was made, then by its source. Of two events of one second,
+    /// what ended it stands, and then the later day, so that one of them does whichever came first.
+    fn place(&self) -> (&str, String, u8, Date, &str) {
+        let rank = match self.status {
+            AppointmentStatus::Booked => 0,
+            AppointmentStatus::Attended => 1,
+            AppointmentStatus::Dna => 2,
+            AppointmentStatus::Cancelled => 3,
+        };
+        (&self.changed, self.source.sort_key(), rank, self.appointment_on, &self.provider)
+    }
+}
+
 /// What is to be done with an immunisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub enum Action {
@@ -178,6 +193,15 @@ pub enum Change {
     },
     /// The person is not on a full list.
     NotListed(FullList),
+    /// A source other than the demographics feed states a field.
+    Detail {
+        /// Which.
+        detail: Detail,
+        /// Who.
+        origin: Origin,
+        /// What, and when.
+        said: Statement,
+    },
 }
 
 /// What a create or update says.
@@ -236,8 +260,7 @@ impl Record {
             }
             Change::Booking(booking) => {
                 let held = self.bookings.get(&booking.reference);
-                let place = |booking: &Booking| (booking.changed.clone(), booking.source.sort_key());
-                if held.is_some_and(|held| place(held) >= place(booking)) {
+                if held.is_some_and(|held| held.place() >= booking.place()) {
                     return Outcome::AlreadyKnown;
                 }
                 let booking = Booking { person: self.person.id, ..booking.clone() };
@@ -253,6 +276,7 @@ impl Record {
                 }
                 self.person.demographics = row.0.clone();
                 self.person.states = row.1.clone();
+                details::heard_from_demographics(&mut self.person);
                 Outcome::Applied
             }
             Change::Membership { label, membership } => {
@@ -262,6 +286,13 @@ impl Record {
                 }
                 self.person.cohorts.insert(label.clone(), membership.clone());
                 Outcome::Applied
+            }
+            Change::Detail { detail, origin, said } => {
+                if details::state(&mut self.person, *detail, *origin, said) {
+                    Outcome::Applied
+                } else {
+                    Outcome::AlreadyKnown
+                }
             }
             Change::NotListed(list) => match self.person.cohorts.get_mut(&list.label) {
                 Some(held) if list.ends(&list.label, held) => {

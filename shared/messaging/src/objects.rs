@@ -191,23 +191,22 @@ impl Objects {
         Ok(Some(bytes.to_vec()))
     }
 
-    /// Copies an object that must be there, piece by piece.
+    /// Reads an object that must be there, piece by piece, into a writer.
     ///
     /// # Errors
-    /// Where there is none, S3 cannot be reached, or `to` cannot be written.
-    pub async fn copy_to(&self, bucket: Bucket, key: &str, to: &mut (impl Write + Send)) -> Result<(), ObjectError> {
-        let output = match self.client.get_object().bucket(self.bucket(bucket)).key(key).send().await {
-            Ok(output) => output,
+    /// Where there is none, S3 cannot be reached, or the writer fails.
+    pub async fn download(&self, bucket: Bucket, key: &str, into: &mut impl Write) -> Result<(), ObjectError> {
+        let mut body = match self.client.get_object().bucket(self.bucket(bucket)).key(key).send().await {
+            Ok(output) => output.body,
             Err(error) if error.as_service_error().is_some_and(|e| e.is_no_such_key()) => {
                 return Err(ObjectError::Missing { key: key.to_owned() });
             }
             Err(error) => return Err(failed("reading", key)(error)),
         };
-        let mut body = output.body;
         while let Some(piece) = body.try_next().await.map_err(failed("reading", key))? {
-            to.write_all(&piece).map_err(failed("copying", key))?;
+            into.write_all(&piece).map_err(failed("keeping", key))?;
         }
-        Ok(())
+        into.flush().map_err(failed("keeping", key))
     }
 
     /// Reads an object that must be there.

@@ -128,6 +128,12 @@ impl Queues {
         Ok(Self { client, urls })
     }
 
+    /// Queues through a client made elsewhere.
+    #[must_use]
+    pub fn new(client: Client, urls: BTreeMap<Queue, String>) -> Self {
+        Self { client, urls }
+    }
+
     /// Sends bodies, ten at a time, until SQS has taken each. Sending again after an error may duplicate; readers are
     /// idempotent.
     ///

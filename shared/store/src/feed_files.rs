@@ -1,5 +1,7 @@
 //! Feed files and how far they have come.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use ims_domain::person::FullList;
 use jiff::Timestamp;
@@ -86,6 +88,9 @@ pub struct FeedFile {
     /// Members whom the full list ended, at least: a part of it that was gone through again counts them once.
     #[serde(default)]
     pub left: u64,
+    /// The rules that refused its rows, with their counts: those that refused most.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rules: BTreeMap<String, u64>,
     /// When it came.
     pub received: Timestamp,
     /// Data rows.
@@ -257,6 +262,7 @@ mod tests {
             held: None,
             list: None,
             left: 0,
+            rules: BTreeMap::new(),
             received: Timestamp::UNIX_EPOCH,
             rows: 0,
             chunks: 0,

@@ -1,7 +1,7 @@
 //! Delivers a history to the real code: files cut into chunks, interleaved, reordered and repeated as far as their sources
 //! allow, on a database behind a proxy that makes it fail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::{Client, Config};
@@ -17,8 +17,8 @@ use jiff::Timestamp;
 use jiff::civil::date;
 
 use super::model::{End, Held, Someone};
-use super::{Deed, Dose, IDS, LABELS, NUMBERS, SOURCES, STATUSES, Sent, Slot, Standing};
-use crate::feed::{BOOKINGS, COHORT_LIST, COHORTS, DEMOGRAPHICS, Feed};
+use super::{Deed, Dose, ETHNIC, IDS, LABELS, MOBILES, NUMBERS, ORIGINS, SOURCES, STATUSES, Sent, Slot, Standing};
+use crate::feed::{BOOKINGS, COHORT_LIST, COHORTS, DEMOGRAPHICS, DETAILS, Feed};
 use crate::rows::{self, Context};
 use crate::{apply, bookings, demographics, lists};
 
@@ -70,6 +70,7 @@ fn rows_of(sent: &Sent) -> usize {
         Sent::Standings(rows) => rows.len(),
         Sent::Stays(rows) => rows.len(),
         Sent::Slots(rows) => rows.len(),
+        Sent::Words(rows) => rows.len(),
         Sent::FullList { members, .. } => members.len(),
         Sent::Call(_) | Sent::Event(_) | Sent::Booking(_) => 0,
     }
@@ -142,7 +143,10 @@ fn arrange(history: &[Sent], draw: &mut Draw) -> Vec<Delivery> {
 struct World {
     database: DynamoDb,
     store: Store,
+    /// Rows of files that wait.
     early: BTreeMap<usize, Vec<usize>>,
+    /// Files whose rows that waited are settled.
+    settled: BTreeSet<usize>,
 }
 
 /// Delivers a history and reads its end, or says which invariant broke.
@@ -174,24 +178,29 @@ impl World {
             .allow_no_auth()
             .build();
         let tables = Tables::from_lookup(|name| Some(name.trim_start_matches("IMS_TABLE_").to_owned())).unwrap();
-        Self { database, store: Store::new(Client::from_conf(config), tables), early: BTreeMap::new() }
+        Self {
+            database,
+            store: Store::new(Client::from_conf(config), tables),
+            early: BTreeMap::new(),
+            settled: BTreeSet::new(),
+        }
     }
 
     async fn deliver(&mut self, history: &[Sent], delivery: &Delivery) -> Result<(), String> {
         match delivery {
             Delivery::Chunk { file, rows } => {
                 let early = self.chunk(*file, &history[*file], rows, true).await?;
-                // Once the file's rows that waited are settled, a chunk that comes again settles its own.
-                match self.early.get_mut(file) {
-                    Some(waiting) if waiting.is_empty() && !early.is_empty() => {
-                        self.chunk(*file, &history[*file], &early, false).await?;
-                    }
-                    _ => self.early.entry(*file).or_default().extend(early),
+                if self.settled.contains(file) {
+                    // As after a crash before its answer was kept: its rows that wait are settled with it.
+                    self.chunk(*file, &history[*file], &early, false).await?;
+                } else {
+                    self.early.entry(*file).or_default().extend(early);
                 }
                 Ok(())
             }
             Delivery::Early { file } => {
-                let mut waiting = std::mem::take(self.early.entry(*file).or_default());
+                self.settled.insert(*file);
+                let mut waiting = self.early.remove(file).unwrap_or_default();
                 waiting.sort_unstable();
                 waiting.dedup();
                 self.chunk(*file, &history[*file], &waiting, false).await.map(|_| ())
@@ -338,6 +347,8 @@ fn someone(person: &Person) -> Someone {
         dose_days: history.doses.iter().map(ToString::to_string).collect(),
         booked: history.booked.map(|day| day.to_string()),
         appointment: history.appointment.map(|day| day.to_string()),
+        mobile: person.demographics.mobile.clone(),
+        ethnic: person.demographics.ethnic_category.clone(),
     }
 }
 
@@ -373,6 +384,7 @@ fn context(file: usize, sent: &Sent) -> Context {
         Sent::Standings(_) => Feed::Demographics,
         Sent::Stays(_) => Feed::Cohorts,
         Sent::FullList { .. } => Feed::CohortList,
+        Sent::Words(_) => Feed::Details,
         _ => Feed::Bookings,
     };
     Context {
@@ -388,7 +400,8 @@ fn context(file: usize, sent: &Sent) -> Context {
 
 /// A row's values under a feed's columns.
 fn under(columns: &[&str], fields: &[(&str, &str)]) -> Vec<String> {
-    let value = |column: &&str| fields.iter().find(|(name, _)| name == column).map_or("", |(_, value)| *value).to_owned();
+    let value =
+        |column: &&str| fields.iter().find(|(name, _)| name == column).map_or("", |(_, value)| *value).to_owned();
     columns.iter().map(value).collect()
 }
 
@@ -426,6 +439,19 @@ fn values(sent: &Sent, row: usize) -> Vec<String> {
         Sent::FullList { members, .. } => {
             under(&COHORT_LIST, &[("RECORD_TYPE", "MEMBER"), ("NHS_NUMBER", NUMBERS[members[row]])])
         }
+        Sent::Words(rows) => {
+            let word = rows[row];
+            under(
+                &DETAILS,
+                &[
+                    ("NHS_NUMBER", NUMBERS[word.person]),
+                    ("FIELD", if word.mobile { "MOBILE_NUMBER" } else { "ETHNIC_CATEGORY" }),
+                    ("VALUE", if word.mobile { MOBILES[word.value] } else { ETHNIC[word.value] }),
+                    ("SOURCE", ORIGINS[word.origin]),
+                    ("CHANGE_TIME_STAMP", &format!("20251001T{:02}0000", word.changed)),
+                ],
+            )
+        }
         Sent::Slots(rows) => slot(&rows[row]),
         Sent::Call(_) | Sent::Event(_) | Sent::Booking(_) => Vec::new(),
     }
@@ -441,6 +467,8 @@ fn standing(row: &Standing) -> Vec<String> {
             ("SERIAL_CHANGE_NUMBER", &row.serial.to_string()),
             ("NHS_NUMBER", NUMBERS[row.person]),
             ("SUPERSEDED_BY_NHS_NUMBER", row.superseded_by.map_or("", |by| NUMBERS[by])),
+            ("MOBILE_NUMBER", MOBILES[row.mobile]),
+            ("ETHNIC_CATEGORY", ETHNIC[row.ethnic]),
             ("FAMILY_NAME", "Byron"),
             ("DATE_OF_BIRTH", "19500115"),
             ("REASON_FOR_REMOVAL", flag(row.removed, "EMB")),

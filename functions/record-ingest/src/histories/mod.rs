@@ -39,6 +39,8 @@ struct Standing {
     removed: bool,
     restricted: bool,
     invalid: bool,
+    mobile: usize,
+    ethnic: usize,
     superseded_by: Option<usize>,
 }
 
@@ -63,6 +65,18 @@ struct Slot {
     changed: u8,
 }
 
+/// A row of a details file.
+#[derive(Debug, Clone, Copy)]
+struct Word {
+    person: usize,
+    /// Of the mobile number; else of the ethnic category.
+    mobile: bool,
+    origin: usize,
+    value: usize,
+    /// Hour at which it was said.
+    changed: u8,
+}
+
 /// What is sent at once.
 #[derive(Debug, Clone)]
 enum Sent {
@@ -74,6 +88,7 @@ enum Sent {
     FullList { label: usize, source: usize, day: Day, members: Vec<usize> },
     Slots(Vec<Slot>),
     Booking(Slot),
+    Words(Vec<Word>),
 }
 
 const PEOPLE: usize = 5;
@@ -81,24 +96,35 @@ const NUMBERS: [&str; PEOPLE] = ["9990000018", "9990000026", "9990000034", "9990
 const IDS: usize = 4;
 const LABELS: [&str; 2] = ["at_risk", "contact_no_text"];
 const SOURCES: [&str; 2] = ["gp", "hospital"];
+const ORIGINS: [&str; 3] = ["PERSON", "VACCINATION", "COHORT"];
+const MOBILES: [&str; 3] = ["", "07700900001", "07700900002"];
+const ETHNIC: [&str; 4] = ["", "A", "H", "Z"];
 const STATUSES: [&str; 4] = ["BOOKED", "CANCELLED", "ATTENDED", "DNA"];
 
 fn dose() -> impl Strategy<Value = Dose> {
     let deed = prop_oneof![3 => Just(Deed::New), 3 => Just(Deed::Update), 2 => Just(Deed::Delete)];
-    (deed, 0..IDS, 0..PEOPLE, 1i8..29, prop::bool::weighted(0.8))
-        .prop_map(|(deed, id, person, day, fresh)| Dose { deed, id, person, day, fresh })
+    (deed, 0..IDS, 0..PEOPLE, 1i8..29, prop::bool::weighted(0.8)).prop_map(|(deed, id, person, day, fresh)| Dose {
+        deed,
+        id,
+        person,
+        day,
+        fresh,
+    })
 }
 
 fn standing() -> impl Strategy<Value = Standing> {
     let flag = || prop::bool::weighted(0.25);
-    (0..PEOPLE, 1u64..6, flag(), flag(), flag(), flag(), prop::option::weighted(0.4, 0..PEOPLE)).prop_map(
-        |(person, serial, dead, removed, restricted, invalid, by)| Standing {
+    let held = (0..MOBILES.len(), 0..ETHNIC.len());
+    (0..PEOPLE, 1u64..6, flag(), flag(), flag(), flag(), held, prop::option::weighted(0.4, 0..PEOPLE)).prop_map(
+        |(person, serial, dead, removed, restricted, invalid, (mobile, ethnic), by)| Standing {
             person,
             serial,
             dead,
             removed,
             restricted,
             invalid,
+            mobile,
+            ethnic,
             superseded_by: by.filter(|by| *by != person),
         },
     )
@@ -114,6 +140,11 @@ fn slot() -> impl Strategy<Value = Slot> {
         .prop_map(|(person, reference, status, day, changed)| Slot { person, reference, status, day, changed })
 }
 
+fn word() -> impl Strategy<Value = Word> {
+    (0..PEOPLE, any::<bool>(), 0..ORIGINS.len(), 0..MOBILES.len(), 0u8..5)
+        .prop_map(|(person, mobile, origin, value, changed)| Word { person, mobile, origin, value, changed })
+}
+
 fn sent() -> impl Strategy<Value = Sent> {
     let members = || prop::collection::vec(0..PEOPLE, 0..5);
     prop_oneof![
@@ -126,6 +157,7 @@ fn sent() -> impl Strategy<Value = Sent> {
             .prop_map(|(label, source, day, members)| Sent::FullList { label, source, day, members }),
         2 => prop::collection::vec(slot(), 1..5).prop_map(Sent::Slots),
         1 => slot().prop_map(Sent::Booking),
+        2 => prop::collection::vec(word(), 1..5).prop_map(Sent::Words),
     ]
 }
 
@@ -176,12 +208,24 @@ fn any_history_in_any_arrangement_ends_as_the_model_says() {
 fn the_model_reads_a_small_history_as_a_person_would() {
     let dose = |deed, person| Dose { deed, id: 0, person, day: 3, fresh: true };
     let stay = |joins, day| Stay { person: 0, label: 0, source: 0, day, joins };
-    let dead = Standing { person: 0, serial: 2, dead: true, removed: false, restricted: false, invalid: false, superseded_by: Some(1) };
+    let dead = Standing {
+        person: 0,
+        serial: 2,
+        dead: true,
+        removed: false,
+        restricted: false,
+        invalid: false,
+        mobile: 1,
+        ethnic: 3,
+        superseded_by: Some(1),
+    };
+    let word = |mobile, origin, value| Word { person: 0, mobile, origin, value, changed: 1 };
     let history = [
         Sent::Doses(vec![dose(Deed::Update, 0), dose(Deed::New, 0), dose(Deed::New, 0)]),
         Sent::Stays(vec![stay(true, 4)]),
         Sent::Call(Dose { fresh: false, ..dose(Deed::Update, 0) }),
         Sent::Event(dead),
+        Sent::Words(vec![word(true, 1, 2), word(false, 2, 2)]),
         Sent::FullList { label: 0, source: 0, day: 5, members: vec![2] },
     ];
     let mut end = model::end_of(&history);
@@ -190,7 +234,13 @@ fn the_model_reads_a_small_history_as_a_person_would() {
     assert!(survivor.dead && !survivor.superseded && survivor.dose_days.contains("2025-10-03"));
     assert!(survivor.labels.is_empty(), "who is not on the list has left");
     assert!(end.people[&2].labels.contains("at_risk"));
+    let old = &end.people[&0];
+    assert_eq!(
+        (old.mobile.as_str(), old.ethnic.as_str()),
+        (MOBILES[1], "H"),
+        "demographics first, but they do not state it"
+    );
     // Without the list the survivor has the label that the old number brought.
-    end = model::end_of(&history[..4]);
+    end = model::end_of(&history[..5]);
     assert!(end.people[&1].labels.contains("at_risk"));
 }

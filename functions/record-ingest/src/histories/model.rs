@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Deed, Dose, LABELS, NUMBERS, PEOPLE, SOURCES, STATUSES, Sent, Slot, Standing};
+use super::{Deed, Dose, ETHNIC, LABELS, MOBILES, NUMBERS, ORIGINS, PEOPLE, SOURCES, STATUSES, Sent, Slot, Standing};
 
 /// An immunisation at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(super) struct Someone {
     pub(super) dose_days: BTreeSet<String>,
     pub(super) booked: Option<String>,
     pub(super) appointment: Option<String>,
+    pub(super) mobile: String,
+    pub(super) ethnic: String,
 }
 
 /// All that is compared.
@@ -64,6 +66,12 @@ pub(super) fn end_of(history: &[Sent]) -> End {
             dose_days: all.iter().flat_map(|one| days[one].clone()).collect(),
             booked,
             appointment: all.iter().filter_map(|one| slots[one].1.clone()).max(),
+            mobile: if own(|standing| standing.restricted) {
+                String::new()
+            } else {
+                said(history, &standings, person, true)
+            },
+            ethnic: said(history, &standings, person, false),
         };
         people.insert(person, someone);
     }
@@ -128,7 +136,9 @@ fn by_file(held: &mut BTreeMap<usize, Held>, given: &mut BTreeMap<usize, i8>, ro
     let after = match (row.deed, before) {
         (Deed::New, _) if live => return,
         (Deed::New, None) => Held { holder: row.person, version: 1, shown: 1, live: true },
-        (Deed::New | Deed::Update, Some(one)) => Held { version: one.version + 1, shown: one.shown + 1, live: true, ..one },
+        (Deed::New | Deed::Update, Some(one)) => {
+            Held { version: one.version + 1, shown: one.shown + 1, live: true, ..one }
+        }
         (Deed::Delete, Some(one)) if live => Held { version: one.version + 1, live: false, ..one },
         (Deed::Update | Deed::Delete, _) => return,
     };
@@ -183,6 +193,30 @@ fn standings(history: &[Sent]) -> BTreeMap<usize, Standing> {
     last
 }
 
+/// What stands of a person's mobile number or ethnic category: the person's word before that of demographics, then a
+/// vaccinator's, then a list's; whoever states none is passed over.
+fn said(history: &[Sent], standings: &BTreeMap<usize, Standing>, person: usize, mobile: bool) -> String {
+    let values: &[&str] = if mobile { &MOBILES } else { &ETHNIC };
+    let row = standings.get(&person).map(|row| values[if mobile { row.mobile } else { row.ethnic }]);
+    let word = |origin: &str| {
+        let mut last: Option<((u8, usize, usize), &str)> = None;
+        for (file, sent) in history.iter().enumerate() {
+            let Sent::Words(words) = sent else { continue };
+            for (place, word) in words.iter().enumerate() {
+                let is_it = (word.person, word.mobile, ORIGINS[word.origin]) == (person, mobile, origin);
+                let place = (word.changed, file, place);
+                if is_it && last.is_none_or(|(held, _)| held < place) {
+                    last = Some((place, values[word.value]));
+                }
+            }
+        }
+        last.map(|(_, value)| value)
+    };
+    let in_order = [word("PERSON"), row, word("VACCINATION"), word("COHORT")];
+    let stated = in_order.into_iter().flatten().find(|value| !matches!(*value, "" | "Z"));
+    stated.or(row).unwrap_or_default().to_owned()
+}
+
 /// What was said last of each label, and whether a full list of the same source that came after it leaves the person out.
 fn labels(history: &[Sent]) -> BTreeMap<usize, BTreeSet<String>> {
     let mut lists: Vec<List<'_>> = Vec::new();
@@ -208,7 +242,8 @@ fn labels(history: &[Sent]) -> BTreeMap<usize, BTreeSet<String>> {
                 said.extend(on_it.map(|(row, _)| ((*day, *file, row + 2), *source, true)));
             }
             let Some((place, source, true)) = said.into_iter().max() else { continue };
-            let left_out = lists.iter().any(|list| (list.0, list.1) == (label, source) && (list.2.0, list.2.1, 0) > place);
+            let left_out =
+                lists.iter().any(|list| (list.0, list.1) == (label, source) && (list.2.0, list.2.1, 0) > place);
             if !left_out {
                 labels.insert(LABELS[label].to_owned());
             }
@@ -227,7 +262,8 @@ type Changed = (u8, Option<(usize, usize)>, usize, i8);
 fn slots(history: &[Sent]) -> BTreeMap<usize, (Option<String>, Option<String>)> {
     let mut last: BTreeMap<(usize, usize), (Changed, Slot)> = BTreeMap::new();
     let mut note = |row: Option<(usize, usize)>, slot: Slot| {
-        let rank = ["BOOKED", "ATTENDED", "DNA", "CANCELLED"].iter().position(|status| *status == STATUSES[slot.status]);
+        let rank =
+            ["BOOKED", "ATTENDED", "DNA", "CANCELLED"].iter().position(|status| *status == STATUSES[slot.status]);
         let place = (slot.changed, row, rank.unwrap_or_default(), slot.day);
         let held = last.entry((slot.person, slot.reference)).or_insert((place, slot));
         if held.0 < place {

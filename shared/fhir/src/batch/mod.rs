@@ -1,15 +1,16 @@
 //! Vaccination batch files: pipe-delimited, 34 columns, one record change a row.
 
+mod encoding;
 mod file_name;
 mod operations;
 mod row;
 
-use std::borrow::Cow;
 use std::io::Read;
 
 use csv::StringRecord;
 use thiserror::Error;
 
+pub use encoding::{Encoding, Utf8, not_utf8, utf8};
 pub use file_name::{Extension, FileName, FileNameError};
 pub use operations::{Operation, Operations};
 pub use row::{Delete, Row, RowAction, RowError};
@@ -70,36 +71,9 @@ pub fn reader<R: Read>(from: R) -> csv::Reader<R> {
     csv::ReaderBuilder::new().delimiter(b'|').flexible(true).from_reader(from)
 }
 
-/// A file's text: UTF-8, or CP1252 where it is not UTF-8. Bytes that CP1252 leaves undefined become U+FFFD.
-#[must_use]
-pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => Cow::Owned(bytes.iter().map(|byte| cp1252(*byte)).collect()),
-    }
-}
-
-/// A byte of Windows code page 1252, which differs from Latin-1 in 0x80 to 0x9F only.
-fn cp1252(byte: u8) -> char {
-    const HIGH: [char; 32] = [
-        '€', '\u{fffd}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{fffd}', 'Ž', '\u{fffd}',
-        '\u{fffd}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{fffd}', 'ž', 'Ÿ',
-    ];
-    match byte {
-        0x80..=0x9f => HIGH[usize::from(byte - 0x80)],
-        _ => char::from(byte),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn text_is_utf8_or_else_cp1252() {
-        assert_eq!(decode("Zoë €".as_bytes()), "Zoë €");
-        assert_eq!(decode(b"Zo\xeb O\x92Neill \x80 \x81"), "Zoë O’Neill € \u{fffd}");
-    }
 
     #[test]
     fn the_header_is_exact() {
