@@ -89,3 +89,39 @@ async fn suppliers_get_what_they_are_permitted_and_others_nothing() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn consumers_hear_what_a_person_is_due_and_others_nothing() {
+    let Some(stack) = stack().await.unwrap() else { return };
+    let endpoints = &stack.running.endpoints;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let ask = async |path: &str, token: Option<&str>| {
+        let mut request = http.get(format!("{}/patient-check/{path}", endpoints.api));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let answer = request.send().await.unwrap();
+        let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        (answer.status().as_u16(), kind, answer.json::<Value>().await.unwrap())
+    };
+    let (status, _, body) = ask("_status", None).await;
+    assert_eq!((status, &body["status"]), (200, &json!("pass")));
+    // Nobody has this number, so that none comes into the stack's logs by this test.
+    let unknown = "9990000000";
+    let planner = staff_token(endpoints, "planner").unwrap();
+    let of = |supplier: &str| supplier_token(endpoints, supplier).unwrap();
+    for (token, expected) in [
+        (None, 401),
+        (Some("x.y.z".to_owned()), 401),
+        (Some(planner), 403),
+        (Some(of("EMIS")), 403),
+        (Some(of("NBS")), 404),
+        (Some(of("NHS-APP")), 404),
+    ] {
+        let (status, kind, body) = ask(unknown, token.as_deref()).await;
+        assert_eq!((status, kind.as_str()), (expected, "application/fhir+json"));
+        assert_eq!(body["resourceType"], "OperationOutcome");
+    }
+    let (status, _, body) = ask(&format!("{unknown}?category=HEALTHCHECKS"), Some(&of("NBS"))).await;
+    assert_eq!((status, &body["issue"][0]["location"]), (422, &json!(["parameters/category"])));
+}

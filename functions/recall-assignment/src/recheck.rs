@@ -8,7 +8,6 @@ use ims_domain::Person;
 use ims_domain::contact::{Reason, may_telephone, suppression};
 use ims_domain::invitation::Call;
 use ims_eligibility::Status;
-use ims_snapshot::PersonRow;
 use ims_store::{Store, StoreError};
 use jiff::civil::Date;
 
@@ -32,7 +31,7 @@ impl Recheck {
     /// Why the person need not or may not be telephoned today, or `None`.
     pub(crate) fn against(&self, task: &Call, person: &Person, today: Date) -> Result<Option<Reason>, DecisionError> {
         let Some(rules) = self.campaigns.get(&task.campaign) else { return Ok(Some(Reason::NotEligible)) };
-        let actionable = match rules.ask(&PersonRow::of(person), today) {
+        let actionable = match rules.ask_live(person, today) {
             Ok((status, _)) => status == Status::Actionable,
             // The campaign is over.
             Err(DecisionError::NotLive { .. }) => false,

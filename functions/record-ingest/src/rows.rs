@@ -166,7 +166,7 @@ fn vaccination(
     now: Timestamp,
     source: Source,
 ) -> Result<Prepared, RowFailure> {
-    let record = StringRecord::from(values.to_vec());
+    let record = StringRecord::from(values);
     let row = Row::new(&record);
     let (local_id, number) = (row.local_id(), source.row);
     let action = row.action(vaccine, allowed, now).map_err(|error| RowFailure {

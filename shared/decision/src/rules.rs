@@ -8,7 +8,7 @@ use ims_domain::campaign::{ContactPlan, Wave};
 use ims_domain::contact::{Channel, Reason, channel, suppression};
 use ims_domain::{Person, clock};
 use ims_eligibility::{Campaign, CompiledIteration, Status};
-use ims_snapshot::{PersonRow, facts_of};
+use ims_snapshot::{PersonRow, facts_of, facts_of_person};
 use ims_store::{Definition, Overtaken, Store, StoreError};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -101,6 +101,12 @@ impl Rules {
         Self::new(definition.ok_or_else(|| DecisionError::NoDefinition { campaign: campaign.to_owned(), version })?)
     }
 
+    /// The campaign's rules as they were read.
+    #[must_use]
+    pub fn campaign(&self) -> &Campaign {
+        &self.campaign
+    }
+
     /// The contact plan.
     #[must_use]
     pub fn plan(&self) -> &ContactPlan {
@@ -164,13 +170,23 @@ impl Rules {
         Ok((status, cohort.map(str::to_owned)))
     }
 
+    /// Whether the live person is eligible, and actionable with which best cohort.
+    ///
+    /// # Errors
+    /// Where no iteration is live.
+    pub fn ask_live(&self, person: &Person, today: Date) -> Result<(Status, Option<String>), DecisionError> {
+        let iteration = self.iteration(today)?;
+        let (status, cohort) = iteration.status(&facts_of_person(person, self.plan()), today);
+        Ok((status, cohort.map(str::to_owned)))
+    }
+
     /// Decides on the live person.
     ///
     /// # Errors
     /// Where no iteration is live.
     pub fn decide(&self, person: &Person, dose: u8, today: Date) -> Result<Decided, DecisionError> {
         let row = PersonRow::of(person);
-        let (status, cohort) = self.ask(&row, today)?;
+        let (status, cohort) = self.ask_live(person, today)?;
         let reason = suppression(person, self.plan(), dose, today, status == Status::Actionable);
         let doses = self.next_dose(&row).saturating_sub(1);
         let age = person.age_on(today).map_or_else(|| "unknown".to_owned(), |age| age.to_string());
@@ -238,6 +254,18 @@ impl RulesCache {
         };
         held.insert(campaign.to_owned(), (Instant::now(), rules.clone()));
         Ok(rules)
+    }
+
+    /// The latest version of every campaign, in the order of their names, each at most two seconds old.
+    ///
+    /// # Errors
+    /// Where the store fails, or the rules of a campaign are not valid.
+    pub async fn all_latest(&self, store: &Store) -> Result<Vec<Arc<Rules>>, DecisionError> {
+        let mut all = Vec::new();
+        for campaign in store.campaigns().await? {
+            all.extend(self.latest(store, &campaign).await?);
+        }
+        Ok(all)
     }
 
     /// Forgets all waves, so that the next question reads them anew.

@@ -272,6 +272,10 @@ pub struct Person {
     /// What others than the demographics feed state of its fields ([`crate::details`]); `demographics` has what stands.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub details: Statements,
+    /// What the national Eligibility Data Product says of the person, where its rows were loaded: attributes by the
+    /// row's type (`PERSON`, or a target such as `RSV`). Rules then ask these in place of what IMS works out itself.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, BTreeMap<String, String>>,
     /// Whoever holds the number that superseded this person's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub survivor: Option<PersonId>,
@@ -293,6 +297,7 @@ impl Person {
             cohorts: BTreeMap::new(),
             programmes: BTreeMap::new(),
             details: Statements::new(),
+            attributes: BTreeMap::new(),
             survivor: None,
             members: BTreeMap::new(),
         }

@@ -118,7 +118,7 @@ pub struct Answer {
 #[derive(Debug)]
 pub struct CheckRequest<'a> {
     /// All campaigns.
-    pub campaigns: &'a [Campaign],
+    pub campaigns: &'a [&'a Campaign],
     /// Campaigns the caller may see, by id; `None`: all.
     pub permitted: Option<&'a [String]>,
     /// What is asked.
@@ -131,13 +131,18 @@ pub struct CheckRequest<'a> {
 
 /// Answers a request: for each condition asked about, from the live campaign whose iteration came into force last.
 ///
+/// `facts` gives the person's facts for a campaign: which doses are valid is for the campaign to say.
+///
 /// # Errors
 /// [`Refusal::Internal`] if two campaigns for a condition have iterations of the same start, or a text cannot be filled
 /// in.
-pub fn check(request: &CheckRequest<'_>, facts: &impl Facts) -> Result<EligibilityResponse, Refusal> {
+pub fn check<F: Facts>(
+    request: &CheckRequest<'_>,
+    facts: impl Fn(&Campaign) -> F,
+) -> Result<EligibilityResponse, Refusal> {
     let CheckRequest { campaigns, permitted, query, now, response_id } = request;
     let today = london_date(*now);
-    let asked = |campaign: &&Campaign| {
+    let asked = |campaign: &&&Campaign| {
         permitted.is_none_or(|ids| ids.contains(&campaign.id))
             && query.category.includes(campaign.kind)
             && query.conditions.as_ref().is_none_or(|names| names.contains(&campaign.target))
@@ -162,7 +167,7 @@ pub fn check(request: &CheckRequest<'_>, facts: &impl Facts) -> Result<Eligibili
             return Err(Refusal::Internal(message));
         }
         let (campaign, iteration, _) = rivals[0];
-        let suggestion = campaign.compile(iteration).suggest(facts, today, query.include_actions);
+        let suggestion = campaign.compile(iteration).suggest(&facts(campaign), today, query.include_actions);
         let internal = |error| Refusal::Internal(format!("campaign {}: {error}", campaign.id));
         processed_suggestions.push(suggestion.map_err(internal)?);
     }

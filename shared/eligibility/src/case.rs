@@ -24,19 +24,19 @@ pub struct Case {
     pub now: Timestamp,
     /// Headers.
     #[serde(default)]
-    request_headers: Option<Map<String, Value>>,
+    pub request_headers: Option<Map<String, Value>>,
     /// Query parameters; null means not given.
     #[serde(default)]
-    query_params: Option<Map<String, Value>>,
+    pub query_params: Option<Map<String, Value>>,
     /// Campaigns the consumer may see; null means all.
     #[serde(default)]
-    permitted_campaign_ids: Option<Vec<String>>,
+    pub permitted_campaign_ids: Option<Vec<String>>,
     /// What is known about people.
     #[serde(default)]
-    person_rows: Vec<Map<String, Value>>,
+    pub person_rows: Vec<Map<String, Value>>,
     /// Campaign definitions.
     #[serde(default)]
-    configs: Vec<Value>,
+    pub configs: Vec<Value>,
     /// HTTP status recorded.
     pub expected_status: Option<u16>,
     /// Body recorded.
@@ -59,11 +59,7 @@ impl Case {
     }
 
     fn try_answer(&self, id: &str) -> Result<Answer, Refusal> {
-        let parameter = |name: &str| match self.query_params.as_ref()?.get(name)? {
-            Value::Null => None,
-            Value::String(text) => Some(text.clone()),
-            other => Some(other.to_string()),
-        };
+        let parameter = |name: &str| self.parameter(name);
         let (conditions, category, actions) =
             (parameter("conditions"), parameter("category"), parameter("includeActions"));
         let number_known = self.person_rows.iter().any(|row| number_of(row) == self.number());
@@ -75,19 +71,28 @@ impl Case {
         let facts = self.facts().ok_or_else(|| Refusal::UnknownPerson(self.number().unwrap_or_default().to_owned()))?;
         let campaigns = self.campaigns()?;
         let request = CheckRequest {
-            campaigns: &campaigns,
+            campaigns: &campaigns.iter().collect::<Vec<_>>(),
             permitted: self.permitted_campaign_ids.as_deref(),
             query: &query,
             now: self.now,
             response_id: id,
         };
-        let body = check(&request, &facts)?;
+        let body = check(&request, |_| &facts)?;
         let response = serde_json::to_value(body).map_err(|error| Refusal::Internal(error.to_string()))?;
         Ok(Answer { status: 200, response })
     }
 
+    /// A query parameter, where it was given.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        match self.query_params.as_ref()?.get(name)? {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        }
+    }
+
     /// The person asked about: whoever is logged in, else the person of the rows.
-    fn number(&self) -> Option<&str> {
+    pub fn number(&self) -> Option<&str> {
         let headers = self.request_headers.iter().flatten();
         let mut logged_in = headers.filter(|(name, _)| name.eq_ignore_ascii_case(NHS_NUMBER_HEADER));
         logged_in.find_map(|(_, value)| value.as_str()).or_else(|| {

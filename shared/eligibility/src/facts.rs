@@ -19,6 +19,24 @@ pub trait Facts {
     fn cohorts(&self) -> Vec<&str>;
 }
 
+impl<F: Facts + ?Sized> Facts for &F {
+    fn person(&self, attribute: &str) -> Option<&str> {
+        (**self).person(attribute)
+    }
+
+    fn target(&self, target: &str, attribute: &str) -> Option<&str> {
+        (**self).target(target, attribute)
+    }
+
+    fn in_cohort(&self, label: &str) -> bool {
+        (**self).in_cohort(label)
+    }
+
+    fn cohorts(&self) -> Vec<&str> {
+        (**self).cohorts()
+    }
+}
+
 /// Facts held in maps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PersonFacts {

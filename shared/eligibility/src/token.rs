@@ -66,8 +66,9 @@ pub enum TokenError {
         /// The name at fault.
         name: String,
     },
-    /// The person's value is not a date, or the date cannot be written so.
-    #[error("token {token:?} cannot show {value:?} as a date")]
+    /// The person's value is not a date, or the date cannot be written so. The message leaves the value out: it is
+    /// personal, and messages are logged.
+    #[error("token {token:?} cannot show the person's value as a date")]
     NotADate {
         /// The token, with its brackets.
         token: String,

@@ -262,8 +262,14 @@ fn of_two_campaigns_for_a_condition_the_later_iteration_answers() {
         [version("old", "20260901", "old"), version("new", "20260915", "new"), version("next", "20261115", "next")];
     let query = Query::default();
     let ask = |campaigns: &[ims_eligibility::Campaign], permitted: Option<&[String]>| {
-        let request = CheckRequest { campaigns, permitted, query: &query, now, response_id: "id" };
-        check(&request, &person(&[], &[]))
+        let request = CheckRequest {
+            campaigns: &campaigns.iter().collect::<Vec<_>>(),
+            permitted,
+            query: &query,
+            now,
+            response_id: "id",
+        };
+        check(&request, |_| person(&[], &[]))
             .map(|body| body.processed_suggestions.into_iter().map(|s| s.status_text).collect::<Vec<_>>())
     };
     assert_eq!(ask(&campaigns, None), Ok(vec!["new".to_owned()]));

@@ -1,10 +1,22 @@
 //! A person's row as the rules ask about it.
 
 use ims_domain::campaign::ContactPlan;
-use ims_domain::{clock::compact, postcode};
+use ims_domain::{Person, clock::compact, postcode};
 use ims_eligibility::PersonFacts;
 
 use crate::{PROGRAMMES, PersonRow};
+
+/// The facts of the live person for a campaign: what the Eligibility Data Product says, where its rows were loaded, else
+/// what IMS works out. Cohorts are IMS's own either way.
+#[must_use]
+pub fn facts_of_person(person: &Person, plan: &ContactPlan) -> PersonFacts {
+    if person.attributes.is_empty() {
+        return facts_of(&PersonRow::of(person), plan);
+    }
+    let mut targets = person.attributes.clone();
+    let own = targets.remove("PERSON").unwrap_or_default();
+    PersonFacts { person: own, targets, cohorts: person.cohort_labels().map(str::to_owned).collect() }
+}
 
 /// The facts of a person for a campaign. Doses of the campaign's own programme count from the plan's first day on;
 /// those of other programmes all count.

@@ -13,7 +13,7 @@ mod vaccinations;
 
 pub use column::{Column, SnapshotError, read_parquet, write_parquet};
 pub use contacts::{ContactKind, ContactRow};
-pub use facts::facts_of;
+pub use facts::{facts_of, facts_of_person};
 pub use manifest::{DatasetManifest, Manifest, PartManifest, dataset_part_key};
 pub use people::{PROGRAMMES, PersonRow, ProgrammeColumns};
 pub use vaccinations::VaccinationRow;

@@ -3,6 +3,7 @@
 //! The configuration has the shape of the national service's own: a list of suppliers with permissions such as
 //! `COVID.CRUDS` (create, read, update, delete, search) and ODS codes. `*` stands for every vaccine type. Beside vaccine
 //! types, `BOOKINGS`, `DEMOGRAPHICS`, `COHORTS` and `DETAILS` name the other feeds; their senders are named by their ODS code.
+//! `ELIGIBILITY.R` is to ask what a person is due, of all campaigns or of those listed under `campaigns`.
 
 use std::collections::BTreeMap;
 
@@ -25,6 +26,8 @@ struct Entry {
     /// What a sandbox lets it do beside.
     #[serde(default)]
     sandbox_permissions: Vec<String>,
+    /// Campaigns that it may ask eligibility for; all where absent.
+    campaigns: Option<Vec<String>>,
     /// Whether only a sandbox knows it.
     #[serde(default)]
     sandbox_only: bool,
@@ -58,6 +61,7 @@ pub struct Permissions {
     grants: BTreeMap<String, Vec<(String, String)>>,
     sandbox_grants: BTreeMap<String, Vec<(String, String)>>,
     by_ods_code: BTreeMap<String, String>,
+    campaigns: BTreeMap<String, Vec<String>>,
     sandbox_only: Vec<String>,
 }
 
@@ -66,7 +70,7 @@ impl TryFrom<Vec<Entry>> for Permissions {
 
     fn try_from(entries: Vec<Entry>) -> Result<Self, Self::Error> {
         let mut all = Self::default();
-        for Entry { supplier, permissions, sandbox_permissions, ods_codes, sandbox_only } in entries {
+        for Entry { supplier, permissions, sandbox_permissions, ods_codes, campaigns, sandbox_only } in entries {
             let grant = |permission: String| {
                 let read = permission.split_once('.').filter(|(what, letters)| {
                     !what.is_empty() && !letters.is_empty() && letters.chars().all(|letter| OPERATIONS.contains(letter))
@@ -81,6 +85,9 @@ impl TryFrom<Vec<Entry>> for Permissions {
                 if all.by_ods_code.insert(code.to_ascii_uppercase(), supplier.clone()).is_some() {
                     return Err(PermissionsError::OdsCode(code));
                 }
+            }
+            if let Some(campaigns) = campaigns {
+                all.campaigns.insert(supplier.clone(), campaigns);
             }
             if sandbox_only {
                 all.sandbox_only.push(supplier.clone());
@@ -126,6 +133,12 @@ impl Permissions {
         })
     }
 
+    /// The campaigns, by id, that a supplier may ask eligibility for; `None`: all.
+    #[must_use]
+    pub fn campaigns(&self, supplier: &str) -> Option<&[String]> {
+        self.campaigns.get(supplier).map(Vec::as_slice)
+    }
+
     /// The supplier that an ODS code stands for, in any case.
     #[must_use]
     pub fn supplier_of(&self, ods_code: &str) -> Option<&str> {
@@ -155,7 +168,7 @@ mod tests {
     fn permissions_are_per_supplier_vaccine_and_operation() {
         let permissions = read(
             r#"[{"supplier": "A", "permissions": ["COVID.CR", "BOOKINGS.C"], "ods_codes": ["YGA", "b1c"]},
-                {"supplier": "B", "permissions": ["*.S"]}, {"supplier": "C"}]"#,
+                {"supplier": "B", "permissions": ["*.S"], "campaigns": ["flu"]}, {"supplier": "C"}]"#,
         )
         .unwrap();
         for (supplier, what, operation, allowed) in [
@@ -172,6 +185,8 @@ mod tests {
         ] {
             assert_eq!(permissions.allows(supplier, what, operation), allowed, "{supplier} {what} {operation}");
         }
+        assert_eq!(permissions.campaigns("A"), None);
+        assert_eq!(permissions.campaigns("B"), Some(&["flu".to_owned()][..]));
         for (code, supplier) in [("YGA", Some("A")), ("yga", Some("A")), ("B1C", Some("A")), ("A", None), ("", None)] {
             assert_eq!(permissions.supplier_of(code), supplier, "{code}");
         }
@@ -199,7 +214,7 @@ mod tests {
     fn what_the_file_grants_is_known() {
         let all = Permissions::built_in(true).unwrap();
         for (what, _) in all.grants.values().flatten() {
-            let is_feed = ["*", "BOOKINGS", "DEMOGRAPHICS", "COHORTS"].contains(&what.as_str());
+            let is_feed = ["*", "BOOKINGS", "DEMOGRAPHICS", "COHORTS", "ELIGIBILITY"].contains(&what.as_str());
             assert!(is_feed || what.parse::<VaccineType>().is_ok(), "{what}");
         }
         assert!(all.allows("Postman_Auth", "MENB", 'S'));
