@@ -51,7 +51,10 @@ async fn suppliers_get_what_they_are_permitted_and_others_nothing() {
         assert_eq!(made.0, may(201), "{supplier} creates");
         assert_eq!(ask(&Method::GET, &read, Some(&token), String::new()).await.0, may(200), "{supplier} reads");
         assert_eq!(ask(&Method::POST, search, Some(&token), form.clone()).await.0, may(200), "{supplier} searches");
-        assert_eq!(ask(&Method::POST, "Booking", Some(&token), "{}".to_owned()).await.0, 403, "{supplier} books");
+        for place in ["Booking", "Demographics"] {
+            let asked = ask(&Method::POST, place, Some(&token), "{}".to_owned()).await;
+            assert_eq!(asked.0, 403, "{supplier} posts a {place}");
+        }
     }
     let valid = supplier_token(endpoints, "EMIS").unwrap();
     let [header, body, _] = valid.split('.').collect::<Vec<_>>()[..] else { panic!() };
@@ -72,6 +75,7 @@ async fn suppliers_get_what_they_are_permitted_and_others_nothing() {
             (Method::GET, "Immunization"),
             (Method::POST, search),
             (Method::POST, "Booking"),
+            (Method::POST, "Demographics"),
         ] {
             let (status, kind) = ask(&method, path, token, String::new()).await;
             assert_eq!(

@@ -1,16 +1,18 @@
 //! Feeds: the files that came, what became of each, and its acknowledgements.
 //!
 //! An acknowledgement of rows names them by the supplier's own identifiers: only an engineer downloads it, and the audit
-//! trail says so first. Everybody else in the room sees counts.
+//! trail says so first. Everybody else in the room sees counts. A file that was held back is decided by a records officer;
+//! `feed-intake` carries the decision out and audits it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Extension;
+use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ims_fhir::ack;
-use ims_store::{FeedFile, FeedFileState};
+use ims_store::{AuditResult, FeedFile, FeedFileState, Held};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
@@ -20,9 +22,10 @@ use serde_json::Value;
 use crate::layout::{Frame, Problem, empty};
 use crate::rooms::{Role, Room};
 use crate::session::Staff;
-use crate::source::SourceError;
+use crate::sign_in::{Fields, see};
+use crate::source::{FileRuling, SourceError};
 use crate::system::{file_name, file_state};
-use crate::{Console, Shared, words};
+use crate::{Console, Shared, form, words};
 
 /// Days of files that are shown where no day is chosen.
 const DAYS: i64 = 7;
@@ -194,6 +197,9 @@ fn meaning(file: &FeedFile) -> &'static str {
         FeedFileState::Preprocessed => {
             "Its rows are being applied. If it stays so for more than 15 minutes, look at the queue record-ingest in the room System."
         }
+        FeedFileState::AwaitingApproval => {
+            "None of its rows is applied. Ask its sender whether it is right; then a records officer approves or refuses it here."
+        }
         FeedFileState::Processed if file.rejected > 0 => {
             "Every row is answered. The supplier has the refused rows and their reasons in the acknowledgement, and sends them again, \
              corrected, in a new file."
@@ -268,6 +274,74 @@ async fn took(console: &Console, file: &FeedFile) -> Result<Option<i64>, Problem
     Ok(second("end").zip(second("start")).map(|(end, start)| end - start))
 }
 
+/// The most frequent first.
+fn by_count(rules: &BTreeMap<String, u64>) -> Vec<(&str, u64)> {
+    let mut all: Vec<(&str, u64)> = rules.iter().map(|(rule, count)| (rule.as_str(), *count)).collect();
+    all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    all
+}
+
+/// Why a file was held back, what was decided, and, for a records officer while it waits, the form that decides.
+fn decision(console: &Console, staff: &Staff, file: &FeedFile, held: &Held) -> Markup {
+    let given = form::Given::default();
+    html! {
+        section aria-labelledby="held" {
+            h2 id="held" { "Held back" }
+            p { (words::capital(&held.why)) "." }
+            @match &held.decision {
+                Some(taken) => p {
+                    @if taken.approved { "Approved" } @else { "Refused" } " by " (taken.by) ", " (words::time(taken.at)) ": " (taken.reason)
+                },
+                None if staff.role == Role::RecordsOfficer => form method="post" action=(address(console, file)) novalidate {
+                    (form::reason(&given))
+                    button class="nhsuk-button" type="submit" name="decision" value="approve" { "Approve: apply its rows" }
+                    " "
+                    button class="nhsuk-button nhsuk-button--secondary" type="submit" name="decision" value="refuse" { "Refuse: apply none" }
+                },
+                None => p { "A records officer decides." },
+            }
+        }
+    }
+}
+
+/// Answers `POST /feeds/{file}`: a records officer's decision about a file that was held back.
+pub(crate) async fn decide(
+    State(console): State<Shared>,
+    Extension(staff): Extension<Staff>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Response {
+    let frame = Frame { console: &console, staff: Some(&staff), room: Some(Room::Feeds), title: "Feed file" };
+    match decided(&console, &staff, &name, &Fields::of(&body)).await {
+        Ok(file) => see(&address(&console, &file)),
+        Err(problem) => problem.respond(&frame),
+    }
+}
+
+async fn decided(console: &Console, staff: &Staff, name: &str, fields: &Fields) -> Result<FeedFile, Problem> {
+    let file = known(console, name).await?;
+    let back = |problem: Problem| problem.link(address(console, &file), "Go to the file");
+    let source = console.source();
+    if staff.role != Role::RecordsOfficer {
+        let entry = staff.entry(source.now(), "decide_feed", &file.name).with_result(AuditResult::Refused);
+        source.audit(entry).await.map_err(unreadable)?;
+        let what = "Whether a file that was held back is applied is for records officers to decide.".to_owned();
+        return Err(back(Problem::new(StatusCode::FORBIDDEN, "You may not decide this", what)));
+    }
+    let wrong = |what: String| back(Problem::new(StatusCode::BAD_REQUEST, "Nothing was decided", what));
+    let approved = match fields.get("decision").unwrap_or_default() {
+        "approve" => true,
+        "refuse" => false,
+        other => return Err(wrong(format!("'{other}' is no decision: approve or refuse."))),
+    };
+    let given = form::Given::of(fields, false);
+    let reason =
+        given.reason().ok_or_else(|| wrong("Say why, in a few words, without names and NHS numbers.".to_owned()))?;
+    let ruling = FileRuling { file: file.name.clone(), approved, by: staff.name.clone(), reason: reason.to_owned() };
+    source.decide_file(ruling).await.map_err(unreadable)?.map_err(|what| wrong(words::capital(&what)))?;
+    Ok(file)
+}
+
 fn detail(console: &Console, staff: &Staff, file: &FeedFile, took: Option<i64>) -> Markup {
     let line = |name: &str, value: Markup| {
         html! {
@@ -286,6 +360,7 @@ fn detail(console: &Console, staff: &Staff, file: &FeedFile, took: Option<i64>) 
         h1 class="nhsuk-heading-l ims-key" { (file_name(file)) }
         p { (tag(file)) " " (meaning(file)) }
         @if let Some(error) = &file.error { p { "What is wrong: " (error) } }
+        @if let Some(held) = &file.held { (decision(console, staff, file, held)) }
         dl class="nhsuk-summary-list" {
             (line("Feed", html! { (feed(file)) }))
             (line("Supplier", html! { (if file.supplier.is_empty() { "not known" } else { &file.supplier }) }))
@@ -293,8 +368,31 @@ fn detail(console: &Console, staff: &Staff, file: &FeedFile, took: Option<i64>) 
             (line("Rows", html! { (words::number(file.rows)) " in " (words::count(u64::from(file.chunks), "chunk", "chunks")) }))
             (line("Accepted", html! { (words::number(file.accepted)) }))
             (line("Refused", html! { (words::number(file.rejected)) }))
+            @if let Some(list) = &file.list {
+                (line("Full list", html! { (list.label) @if !list.source.is_empty() { " from " (list.source) } ", as at " (words::day(list.date)) }))
+                (line("Left, since not on it", html! { (words::number(file.left)) }))
+            }
             @if let Some(seconds) = took {
                 (line("Applied in", html! { @if seconds < 1 { "less than a second" } @else { (words::count(seconds.unsigned_abs(), "second", "seconds")) } }))
+            }
+        }
+        @if !file.rules.is_empty() {
+            h2 { "Rules that refused rows" }
+            div class="ims-scroll" tabindex="0" role="region" aria-label="Rules that refused rows" {
+                table class="nhsuk-table" {
+                    caption class="nhsuk-table__caption nhsuk-u-visually-hidden" { "Rules that refused rows" }
+                    thead class="nhsuk-table__head" {
+                        tr { th scope="col" { "Rule" } th scope="col" class="ims-number" { "Rows" } }
+                    }
+                    tbody class="nhsuk-table__body" {
+                        @for (rule, count) in by_count(&file.rules) {
+                            tr class="nhsuk-table__row" {
+                                th scope="row" class="ims-key" { (rule) }
+                                td class="nhsuk-table__cell ims-number" { (words::number(count)) }
+                            }
+                        }
+                    }
+                }
             }
         }
         h2 { "Acknowledgements" }

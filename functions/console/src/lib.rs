@@ -42,7 +42,8 @@ use thiserror::Error;
 pub use assets::Assets;
 pub use live::Live;
 pub use source::{
-    CampaignRecord, Matched, MatchedFile, MatchingList, PersonFile, QueueDepth, SnapshotState, Source, SourceError,
+    CampaignRecord, FileRuling, Matched, MatchedFile, MatchingList, PersonFile, QueueDepth, SnapshotState, Source,
+    SourceError,
 };
 
 use layout::{Frame, Problem};
@@ -225,7 +226,7 @@ pub fn router(console: Arc<Console>) -> Router {
             Room::Feeds,
             &[
                 ("/feeds", get(feeds::all)),
-                ("/feeds/{file}", get(feeds::one)),
+                ("/feeds/{file}", get(feeds::one).post(feeds::decide)),
                 ("/feeds/{file}/{acknowledgement}", get(feeds::download)),
             ],
         ))

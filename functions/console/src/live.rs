@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_lambda::primitives::Blob;
 use futures::future::{BoxFuture, try_join_all};
 use ims_decision::preview::PreviewPart;
 use ims_domain::{NhsNumber, PersonId};
@@ -14,9 +15,11 @@ use ims_store::{
 };
 use jiff::Timestamp;
 use jiff::civil::Date;
+use serde_json::{Value, json};
 
 use crate::source::{
-    CampaignRecord, Matched, MatchedFile, MatchingList, PersonFile, QueueDepth, SnapshotState, Source, SourceError,
+    CampaignRecord, FileRuling, Matched, MatchedFile, MatchingList, PersonFile, QueueDepth, SnapshotState, Source,
+    SourceError,
 };
 
 /// Tables, buckets and queues of this stack.
@@ -26,17 +29,38 @@ pub struct Live {
     /// URLs of dead-letter queues by the name of the queue that they are for.
     dead: BTreeMap<&'static str, String>,
     undelivered: Option<String>,
+    lambda: aws_sdk_lambda::Client,
+    /// Name of the function that takes feed files in.
+    feed_intake: Option<String>,
 }
 
 impl Live {
     /// With dead-letter queues from `IMS_DLQ_<NAME>` and `IMS_QUEUE_UNDELIVERED`; one that is not set is shown as such.
-    #[must_use]
-    pub fn from_env(service: Service) -> Self {
+    /// `IMS_FUNCTION_FEED_INTAKE` names the function that decisions about feed files go to.
+    pub async fn from_env(service: Service) -> Self {
         let dead = Queue::ALL
             .into_iter()
             .filter_map(|queue| Some((queue.name(), settings::optional(&format!("IMS_DLQ_{}", queue.name()))?)))
             .collect();
-        Self { service, dead, undelivered: settings::optional("IMS_QUEUE_UNDELIVERED") }
+        let lambda = aws_sdk_lambda::Client::new(&service.settings.aws().await);
+        let undelivered = settings::optional("IMS_QUEUE_UNDELIVERED");
+        Self { service, dead, undelivered, lambda, feed_intake: settings::optional("IMS_FUNCTION_FEED_INTAKE") }
+    }
+
+    /// Invokes `feed-intake`; what it says where it refuses.
+    async fn invoke_intake(&self, request: &Value) -> Result<Result<(), String>, SourceError> {
+        let failed = "the function feed-intake";
+        let name = self.feed_intake.as_ref().ok_or("IMS_FUNCTION_FEED_INTAKE is not set");
+        let name = name.map_err(SourceError::of(failed))?;
+        let payload = Blob::new(request.to_string().into_bytes());
+        let answer = self.lambda.invoke().function_name(name).payload(payload).send().await;
+        let answer = answer.map_err(SourceError::of(failed))?;
+        if answer.function_error().is_none() {
+            return Ok(Ok(()));
+        }
+        let told = answer.payload().map(|told| told.as_ref().to_vec()).unwrap_or_default();
+        let told: Value = serde_json::from_slice(&told).unwrap_or_default();
+        Ok(Err(told["errorMessage"].as_str().unwrap_or("it failed").to_owned()))
     }
 
     async fn dead(&self, url: Option<&String>) -> Result<Option<u64>, ims_messaging::MessagingError> {
@@ -218,6 +242,14 @@ impl Source for Live {
 
     fn file<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FeedFile>, SourceError>> {
         Box::pin(async move { self.service.store.file(name).await.map_err(SourceError::of("the feed file")) })
+    }
+
+    fn decide_file(&self, ruling: FileRuling) -> BoxFuture<'_, Result<Result<(), String>, SourceError>> {
+        Box::pin(async move {
+            let action = if ruling.approved { "approve" } else { "refuse" };
+            let FileRuling { file, by, reason, .. } = ruling;
+            self.invoke_intake(&json!({"action": action, "file": file, "by": by, "reason": reason})).await
+        })
     }
 
     fn acknowledgement<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, SourceError>> {

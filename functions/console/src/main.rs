@@ -10,7 +10,7 @@ use lambda_http::{Error, run};
 async fn main() -> Result<(), Error> {
     let service = Service::start().await?;
     let stage = service.settings.stage.clone();
-    let console = Console::from_env(&stage, Box::new(Live::from_env(service))).inspect_err(|error| {
+    let console = Console::from_env(&stage, Box::new(Live::from_env(service).await)).inspect_err(|error| {
         eprintln!("cannot start: {error}");
     })?;
     run(router(Arc::new(console))).await

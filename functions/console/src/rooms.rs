@@ -76,7 +76,7 @@ const TABLE: [(Room, &[Role]); 8] = [
     (Room::Waves, &[Role::Planner, Role::Engineer]),
     (Room::Person, &[Role::RecordsOfficer]),
     (Room::Matching, &[Role::RecordsOfficer]),
-    (Room::Feeds, &[Role::Planner, Role::Engineer]),
+    (Room::Feeds, &[Role::Planner, Role::Engineer, Role::RecordsOfficer]),
     (Room::Audit, &[Role::Auditor]),
     (Room::System, &[Role::Engineer]),
 ];

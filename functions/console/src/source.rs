@@ -125,8 +125,21 @@ pub struct MatchedFile {
     pub person: Person,
 }
 
+/// What a records officer decides about a feed file that was held back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileRuling {
+    /// File.
+    pub file: String,
+    /// Whether its rows may be applied.
+    pub approved: bool,
+    /// Who decides.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// What the console reads. It writes audit entries, drafts with the jobs of their previews, and decisions about records
-/// that wait to be matched; nothing else.
+/// that wait to be matched; what is decided about a file it hands to the function whose affair it is. Nothing else.
 pub trait Source: Send + Sync {
     /// System time.
     fn now(&self) -> Timestamp;
@@ -156,6 +169,8 @@ pub trait Source: Send + Sync {
     fn files(&self, days: Vec<Date>) -> BoxFuture<'_, Result<Vec<FeedFile>, SourceError>>;
     /// A feed file.
     fn file<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FeedFile>, SourceError>>;
+    /// Has `feed-intake` carry out a decision about a file that was held back; what is wrong where it cannot.
+    fn decide_file(&self, ruling: FileRuling) -> BoxFuture<'_, Result<Result<(), String>, SourceError>>;
     /// An acknowledgement by its key; `None` where there is none.
     fn acknowledgement<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, SourceError>>;
     /// The person an NHS number points to.

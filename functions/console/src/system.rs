@@ -173,6 +173,11 @@ fn need_files(needs: &mut Vec<Need>, files: &[FeedFile], now: Timestamp) {
                 "Tell the supplier, who has the same answer in the acknowledgement; a corrected file needs a new name."
                     .to_owned(),
             )),
+            FeedFileState::AwaitingApproval => needs.push((
+                format!("Feed file {name} waits for approval: {}", file.held.as_ref().map_or("", |held| &held.why)),
+                "A records officer approves or refuses it in the room Feeds, once its sender has confirmed it."
+                    .to_owned(),
+            )),
             FeedFileState::Unauthorised => needs.push((
                 format!("Feed file {name} came from a supplier that may not send it"),
                 "Find out whether the supplier should have the permission; a permitted file needs a new name."
@@ -407,6 +412,7 @@ pub(crate) fn file_state(state: FeedFileState) -> (&'static str, &'static str) {
     match state {
         FeedFileState::Processing => ("blue", "being cut"),
         FeedFileState::Preprocessed => ("blue", "being applied"),
+        FeedFileState::AwaitingApproval => ("orange", "waits for approval"),
         FeedFileState::Processed => ("green", "processed"),
         FeedFileState::Failed => ("red", "refused"),
         FeedFileState::Duplicate => ("grey", "duplicate, not processed"),

@@ -67,6 +67,7 @@ struct Given {
     queued: Arc<Mutex<Vec<u32>>>,
     /// What was counted so far, part by part.
     previewed: Arc<Mutex<Vec<PreviewPart>>>,
+    rulings: Arc<Mutex<Vec<FileRuling>>>,
     /// Whether the audit trail can be written.
     is_audited: bool,
 }
@@ -135,6 +136,15 @@ impl Source for Given {
     }
     fn file<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FeedFile>, SourceError>> {
         Box::pin(async move { Ok(self.files.iter().find(|file| file.name == name).cloned()) })
+    }
+    fn decide_file(&self, ruling: FileRuling) -> BoxFuture<'_, Result<Result<(), String>, SourceError>> {
+        Box::pin(async move {
+            if ruling.reason.contains("decided before") {
+                return Ok(Err(format!("file '{}' does not wait for a decision", ruling.file)));
+            }
+            self.rulings.lock().unwrap().push(ruling);
+            Ok(Ok(()))
+        })
     }
     fn acknowledgement<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, SourceError>> {
         let report = r#"{"summary":{"ingestionTime":{"start":100,"end":112}}}"#;
@@ -228,6 +238,7 @@ fn nothing() -> Given {
         drafts: Arc::default(),
         queued: Arc::default(),
         previewed: Arc::default(),
+        rulings: Arc::default(),
         is_audited: true,
     }
 }
@@ -272,6 +283,10 @@ fn season() -> Given {
             state: FeedFileState::Processed,
             error: None,
             duplicate_of: None,
+            held: None,
+            list: None,
+            left: 0,
+            rules: BTreeMap::from([("GENDER must be 1, 2, 9 or 0".to_owned(), 10)]),
             received: "2026-11-22T13:00:00Z".parse().unwrap(),
             rows: 1000,
             chunks: 3,
@@ -342,7 +357,7 @@ async fn a_room_opens_for_its_roles_and_tells_others_whose_it_is() {
                 ("planner", "Picture" | "Campaigns" | "Waves" | "Feeds")
                     | ("analyst", "Picture" | "Campaigns")
                     | ("engineer", "Picture" | "Campaigns" | "Waves" | "Feeds" | "System")
-                    | ("records-officer", "Person" | "Matching")
+                    | ("records-officer", "Person" | "Matching" | "Feeds")
                     | ("auditor", "Audit")
             );
             assert_eq!(answer.status, if expected { 200 } else { 403 }, "{} {}", role.name(), room.name());
@@ -650,7 +665,7 @@ async fn the_system_room_begins_with_what_needs_attention() {
     ]);
     // Which leads to both acknowledgements.
     let file = get_as("engineer", season(), "/feeds/FLU_Vaccinations_v5_YGM41_20250730T12000000.csv").await;
-    file.has(&["/inf-ack.csv", "/bus-ack.csv"]);
+    file.has(&["/inf-ack.csv", "/bus-ack.csv", "GENDER must be 1, 2, 9 or 0"]);
     let mut troubled = season();
     troubled.queues = Some(vec![
         QueueDepth { name: "SMS_DISPATCH", depth: Some(Depth::default()), dead: Some(2) },
@@ -761,5 +776,6 @@ async fn behind_an_apis_stage_links_lead_through_it() {
 }
 
 mod drafts;
+mod held;
 mod matching;
 mod people;

@@ -13,7 +13,7 @@ use record_ingest::feed::{Feed, FeedName};
 use thiserror::Error;
 
 /// Rows of a chunk on average; by chance some are longer, but seldom over 500.
-const ROWS: u64 = 400;
+pub(crate) const ROWS: u64 = 400;
 /// Chunks that are in memory together.
 const TOGETHER: u64 = 16;
 
@@ -26,6 +26,23 @@ pub enum ContentError {
     /// The text is neither of the encodings that the feed may have.
     #[error("File encoding is invalid: byte {0} is not UTF-8.")]
     Encoding(u64),
+    /// The first row of a full list does not say which list it is.
+    #[error("File manifest is invalid: {0}.")]
+    Manifest(String),
+    /// A full list does not have the members that it says it has.
+    #[error("File is incomplete: MEMBERS must be how many rows follow; it is '{stated}', and there are {found}.")]
+    Members {
+        /// As the manifest says.
+        stated: u64,
+        /// As there are.
+        found: u64,
+    },
+    /// Not Parquet, or damaged.
+    #[error("File is not Parquet that can be read: {0}.")]
+    Parquet(String),
+    /// Columns are missing, unknown or of another type.
+    #[error("File columns are invalid: {0}.")]
+    Columns(String),
     /// The disk; nothing is said about the file.
     #[error("reading or writing a file on the disk")]
     Disk(#[from] io::Error),
@@ -77,6 +94,18 @@ impl Content {
         Ok(name.feed.reader(batch::utf8(self.encoding, BufReader::new(&self.file))))
     }
 
+    /// The rows' values, in order.
+    ///
+    /// # Errors
+    /// Where the disk fails, at once or at a row.
+    pub fn values(
+        &self,
+        name: &FeedName,
+    ) -> Result<impl Iterator<Item = Result<Vec<String>, ContentError>>, ContentError> {
+        let rows = self.reader(name)?.into_records();
+        Ok(rows.map(|row| Ok(row.map_err(disk)?.iter().map(str::to_owned).collect())))
+    }
+
     /// Parts rows so that those with the same identifier share a chunk, in their order and with their numbers. Rows are
     /// sorted onto the disk first, by some chunks together.
     ///
@@ -115,7 +144,7 @@ fn is_blank(line: &ByteRecord) -> bool {
 }
 
 /// CSV of any form and length can be read; what remains is the disk.
-fn disk(error: csv::Error) -> ContentError {
+pub(crate) fn disk(error: csv::Error) -> ContentError {
     ContentError::Disk(match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
         other => io::Error::other(format!("{other:?}")),

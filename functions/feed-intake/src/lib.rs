@@ -4,27 +4,32 @@
 //! coming again completes what was begun. Another upload of a name, or of content that was taken, is a duplicate.
 
 pub mod arrival;
+mod body;
+mod columnar;
 pub mod content;
+pub mod decide;
+pub mod guard;
 pub mod sender;
+mod spool;
 
 use aws_lambda_events::event::s3::S3Event;
-use futures::{StreamExt, TryStreamExt, stream};
-use ims_fhir::{ack, batch::FileName};
+use ims_fhir::ack::{self, FileAnswer};
+use ims_fhir::batch::FileName;
 use ims_messaging::{Bucket, ChunkJob, MessagingError, ObjectError, Queue, SENDER_MAILBOX};
 use ims_runtime::Service;
 use ims_runtime::auth::{Permissions, SendersError};
-use ims_store::{FeedFile, FeedFileState, StoreError};
+use ims_runtime::clock::ClockError;
+use ims_store::{FeedFile, FeedFileState, Held, StoreError};
 use jiff::{Span, Timestamp};
-use record_ingest::chunk::{Chunk, chunk_key};
+use record_ingest::chunk::chunk_key;
 use record_ingest::feed::FeedName;
+use serde_json::{Value, json};
 use thiserror::Error;
 
 use arrival::{Arrival, EventError};
-use content::{Content, ContentError};
+use body::Body;
+use content::ContentError;
 use sender::Rules;
-
-/// Chunks written at the same time.
-const CONCURRENCY: usize = 16;
 
 /// Why a file could not be taken in; the event comes again.
 #[derive(Debug, Error)]
@@ -41,31 +46,42 @@ pub enum IntakeError {
     /// Queues.
     #[error(transparent)]
     Messaging(#[from] MessagingError),
-    /// The disk.
+    /// The event, or the built-in permissions.
+    #[error("JSON that cannot be read: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Business clock.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
+    /// The file's content cannot be taken, or the disk fails.
     #[error(transparent)]
     Content(#[from] ContentError),
-    /// The built-in permissions.
-    #[error("the built-in permissions cannot be read")]
-    Permissions(#[from] serde_json::Error),
     /// The registered senders.
     #[error("IMS_SENDERS: {0}")]
     Senders(#[from] SendersError),
+    /// What somebody decided cannot be carried out.
+    #[error(transparent)]
+    Decision(#[from] decide::DecisionError),
     /// A whole second's worth of acknowledgements of one name is taken.
     #[error("no free name for the acknowledgement of {0}")]
     Acknowledgement(String),
 }
 
-/// Takes in the files that an event tells of.
+/// Takes in the files that an event tells of, or carries out what somebody decided about one.
 ///
 /// # Errors
-/// Where one could not be taken in; the event should come again.
-pub async fn handle(service: &Service, event: S3Event) -> Result<(), IntakeError> {
+/// Where a file could not be taken in, and the event should come again; or where a request cannot be carried out.
+pub async fn handle(service: &Service, event: Value) -> Result<Value, IntakeError> {
+    if event.get("Records").is_none() {
+        let file = decide::decide(service, serde_json::from_value(event)?).await?;
+        return Ok(json!({"file": file}));
+    }
+    let event: S3Event = serde_json::from_value(event)?;
     let permissions = Permissions::built_in(service.settings.is_sandbox())?;
     let rules = Rules::from_env(&service.settings)?;
     for record in &event.records {
         take(service, &permissions, &rules, &Arrival::read(record)?).await?;
     }
-    Ok(())
+    Ok(Value::Null)
 }
 
 /// The item of a file that just arrived.
@@ -80,6 +96,10 @@ fn item(arrival: &Arrival, name: Option<&FeedName>) -> FeedFile {
         state: FeedFileState::Processing,
         error: None,
         duplicate_of: None,
+        held: None,
+        list: None,
+        left: 0,
+        rules: Default::default(),
         received: arrival.at,
         rows: 0,
         chunks: 0,
@@ -104,6 +124,7 @@ async fn take(
     match held.state {
         FeedFileState::Processing => {}
         FeedFileState::Preprocessed => return send(service, &held).await,
+        FeedFileState::AwaitingApproval => return tell_that_it_waits(service, &held).await,
         _ => return Ok(()),
     }
     let name = match name {
@@ -117,13 +138,11 @@ async fn take(
     if !name.is_permitted(permissions) {
         return refuse(service, file, FeedFileState::Unauthorised, None).await;
     }
-    let mut kept = tempfile::tempfile().map_err(ContentError::Disk)?;
-    service.objects.download(Bucket::Inbound, &arrival.name, &mut kept).await?;
-    let content = match Content::judge(&name, kept) {
-        Ok(content) if content.rows == 0 => return refuse(service, file, FeedFileState::Empty, None).await,
-        Ok(content) => content,
-        Err(error @ ContentError::Disk(_)) => return Err(error.into()),
-        Err(error) => return refuse(service, file, FeedFileState::Failed, Some(error.to_string())).await,
+    let today = service.clock.today().await?;
+    let body = match Body::read(service, &name, &arrival.name, today).await {
+        Ok(body) if body.is_empty() => return refuse(service, file, FeedFileState::Empty, None).await,
+        Ok(body) => body,
+        Err(error) => return refuse(service, file, FeedFileState::Failed, Some(what_is_wrong(error)?)).await,
     };
     // Notes the content beside the names: no file that is waited for, so already `Processed`.
     let same = FeedFile {
@@ -139,17 +158,46 @@ async fn take(
         let file = FeedFile { duplicate_of: taken.duplicate_of.or(taken.error), ..file };
         return refuse(service, file, FeedFileState::Duplicate, None).await;
     }
-    acknowledge(service, &file, true).await?;
-    let file = write_chunks(service, file, &name, &content).await?;
+    let why = match body.why_to_hold(&service.store, &name, today).await {
+        Ok(why) => why,
+        Err(error) => return refuse(service, file, FeedFileState::Failed, Some(what_is_wrong(error)?)).await,
+    };
+    if why.is_none() {
+        acknowledge(service, &file, FileAnswer::Accepted).await?;
+    }
+    let mut file = body.write_chunks(&service.objects, &name, file).await?;
+    if let Some(why) = why {
+        tracing::warn!(file = %file.name, why, "file held back until somebody approves it");
+        file.state = FeedFileState::AwaitingApproval;
+        file.held = Some(Held { why, decision: None });
+    }
     match store.move_file(&file, FeedFileState::Processing).await {
         Ok(()) => {
             tracing::info!(file = %file.name, feed = %file.feed, rows = file.rows, chunks = file.chunks, "file taken in");
         }
-        // Another delivery of the event was faster, and wrote the same.
-        Err(StoreError::Condition { .. }) => {}
+        // Another delivery of the event was faster: what it found holds.
+        Err(StoreError::Condition { .. }) => file = store.file(&file.name).await?.unwrap_or(file),
         Err(error) => return Err(error.into()),
     }
-    send(service, &file).await
+    match file.state {
+        FeedFileState::Preprocessed => send(service, &file).await,
+        FeedFileState::AwaitingApproval => tell_that_it_waits(service, &file).await,
+        _ => Ok(()),
+    }
+}
+
+/// What is wrong with a file's content, to be noted; anything else is a failure, after which the event comes again.
+fn what_is_wrong(error: IntakeError) -> Result<String, IntakeError> {
+    match error {
+        IntakeError::Content(ContentError::Disk(_)) => Err(error),
+        IntakeError::Content(error) => Ok(error.to_string()),
+        other => Err(other),
+    }
+}
+
+async fn tell_that_it_waits(service: &Service, file: &FeedFile) -> Result<(), IntakeError> {
+    let why = file.held.as_ref().map_or("", |held| &held.why);
+    acknowledge(service, file, FileAnswer::Awaiting(why)).await
 }
 
 /// Whether a file may come from where it came from; else why not.
@@ -181,7 +229,7 @@ async fn claim(service: &Service, file: &FeedFile) -> Result<FeedFile, IntakeErr
 
 /// Answers an upload whose name is taken; it is noted beside the first.
 async fn duplicate(service: &Service, file: FeedFile) -> Result<(), IntakeError> {
-    acknowledge(service, &file, false).await?;
+    acknowledge(service, &file, FileAnswer::Refused).await?;
     tracing::warn!(file = %file.name, "file not processed: its name was taken before");
     let noted = FeedFile {
         name: format!("{}#{}", file.name, file.message_id),
@@ -200,18 +248,20 @@ async fn refuse(
     error: Option<String>,
 ) -> Result<(), IntakeError> {
     // An empty file is in order: there is only nothing to do.
-    acknowledge(service, &file, state == FeedFileState::Empty).await?;
+    let answer = match &file.error {
+        _ if state == FeedFileState::Empty => FileAnswer::Accepted,
+        Some(why) => FileAnswer::RefusedBecause(why),
+        None => FileAnswer::Refused,
+    };
+    acknowledge(service, &file, answer).await?;
     let same = file.duplicate_of.as_deref().unwrap_or_default();
     tracing::warn!(file = %file.name, ?state, error = error.as_deref().unwrap_or_default(), same, "file not processed");
     Ok(service.store.put_file(&FeedFile { state, error, ..file }).await?)
 }
 
 /// Writes the InfAck. Uploads of one name within a second would share its key, so the later takes the next second.
-async fn acknowledge(service: &Service, file: &FeedFile, accepted: bool) -> Result<(), IntakeError> {
-    let text = match &file.error {
-        Some(why) if !accepted => ack::inf_ack_because(&file.message_id, file.received, why),
-        _ => ack::inf_ack(&file.message_id, file.received, accepted),
-    };
+async fn acknowledge(service: &Service, file: &FeedFile, answer: FileAnswer<'_>) -> Result<(), IntakeError> {
+    let text = ack::inf_ack(&file.message_id, file.received, answer);
     for seconds in 0..60 {
         let key = ack::inf_ack_key(&file.name, later(file.received, seconds));
         if service.objects.create(Bucket::Acks, &key, text.clone().into_bytes(), "text/csv").await? {
@@ -228,29 +278,6 @@ fn later(at: Timestamp, seconds: i64) -> Timestamp {
     at.checked_add(Span::new().seconds(seconds)).unwrap_or(at)
 }
 
-/// Writes the chunks into the work bucket; gives back the file's item with its counts.
-async fn write_chunks(
-    service: &Service,
-    file: FeedFile,
-    name: &FeedName,
-    content: &Content,
-) -> Result<FeedFile, IntakeError> {
-    let mut count = 0;
-    for chunks in content.cut(name)? {
-        let numbered: Vec<(u32, Chunk)> = (count..).zip(chunks?).collect();
-        count += u32::try_from(numbered.len()).unwrap_or(u32::MAX);
-        let file = &file.name;
-        stream::iter(numbered)
-            .map(|(number, chunk)| async move {
-                service.objects.put_json(Bucket::Work, &chunk_key(file, number), &chunk).await
-            })
-            .buffer_unordered(CONCURRENCY)
-            .try_collect::<Vec<()>>()
-            .await?;
-    }
-    Ok(FeedFile { state: FeedFileState::Preprocessed, rows: content.rows, chunks: count, ..file })
-}
-
 /// Sends a job for every chunk that is not answered yet.
 async fn send(service: &Service, file: &FeedFile) -> Result<(), IntakeError> {
     let answered: Vec<u32> = service.store.chunks(&file.name).await?.into_iter().map(|chunk| chunk.chunk).collect();
@@ -263,7 +290,69 @@ async fn send(service: &Service, file: &FeedFile) -> Result<(), IntakeError> {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
+    use aws_sdk_dynamodb::{Client, Config};
+    use ims_domain::NhsNumber;
+    use ims_store::{Actor, Store, Tables};
+    use ims_testkit::dynamodb::DynamoDb;
+    use record_ingest::feed::DEMOGRAPHICS;
+
     use super::*;
+
+    /// A store on a database of its own, its tables called as the environment's variables end.
+    pub(crate) async fn database() -> (DynamoDb, Store) {
+        let database = DynamoDb::default();
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-2"))
+            .endpoint_url(database.listen().await.unwrap())
+            .allow_no_auth()
+            .build();
+        let tables = Tables::from_lookup(|name| Some(name.trim_start_matches("IMS_TABLE_").to_owned())).unwrap();
+        (database, Store::new(Client::from_conf(config), tables))
+    }
+
+    pub(crate) async fn store() -> Store {
+        database().await.1
+    }
+
+    pub(crate) fn actor() -> Actor {
+        Actor { name: "X26".into(), operation: "feed".into(), purpose: "test".into(), at: Timestamp::UNIX_EPOCH }
+    }
+
+    /// A made-up number for each place.
+    pub(crate) fn number(place: u64) -> NhsNumber {
+        let mut stems = (999_000_000u64..).filter_map(NhsNumber::from_stem);
+        stems.nth(usize::try_from(place).unwrap()).unwrap()
+    }
+
+    /// A row of demographics of the person at a place, with these fields changed.
+    pub(crate) fn row(place: u64, changes: &[(&str, &str)]) -> Vec<String> {
+        let number = number(place).to_string();
+        let base = [
+            ("RECORD_TYPE", "AMENDED"),
+            ("CHANGE_TIME_STAMP", "20251001T030000"),
+            ("SERIAL_CHANGE_NUMBER", "6"),
+            ("NHS_NUMBER", number.as_str()),
+        ];
+        let value = |column: &str| {
+            let found = changes.iter().chain(&base).find(|(field, _)| *field == column);
+            found.map_or(String::new(), |(_, value)| (*value).to_owned())
+        };
+        DEMOGRAPHICS.iter().map(|column| value(column)).collect()
+    }
+
+    /// A demographics file of X26 that waits.
+    pub(crate) fn held_file(name: &str) -> FeedFile {
+        let arrival =
+            Arrival { name: name.into(), etag: "e".into(), at: Timestamp::UNIX_EPOCH, message_id: Default::default() };
+        let parsed = FeedName::parse(name, &Permissions::built_in(false).unwrap()).unwrap();
+        FeedFile {
+            state: FeedFileState::AwaitingApproval,
+            held: Some(Held { why: "it says of many that they have died".into(), decision: None }),
+            ..item(&arrival, Some(&parsed))
+        }
+    }
 
     #[test]
     fn an_item_says_what_the_name_says() {

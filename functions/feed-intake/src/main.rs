@@ -8,7 +8,7 @@ async fn main() -> Result<(), Error> {
     let service = Service::start().await?;
     let service = &service;
     run(service_fn(|event: LambdaEvent<_>| async move {
-        Ok::<_, Error>(feed_intake::handle(service, event.payload).await?)
+        feed_intake::handle(service, event.payload).await.map_err(Error::from)
     }))
     .await
 }

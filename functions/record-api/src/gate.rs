@@ -7,10 +7,12 @@ use ims_fhir::{Immunization, IssueCode, Search};
 use ims_runtime::auth::{AuthError, Permissions, Verifier, bearer};
 use ims_runtime::settings::{optional, required};
 use ims_runtime::{Settings, SettingsError};
+use jiff::civil::Date;
 use jiff::{Timestamp, tz::TimeZone};
-use record_ingest::bookings;
-use record_ingest::feed::BOOKINGS;
-use serde_json::{Map, Value};
+use record_ingest::feed::{BOOKINGS, DEMOGRAPHICS};
+use record_ingest::fields::RowErrors;
+use record_ingest::{bookings, demographics};
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::http::{Answer, Request};
@@ -19,6 +21,8 @@ use crate::update::Update;
 
 /// Name of appointments in permissions.
 const BOOKINGS_GRANT: &str = "BOOKINGS";
+/// Name of demographics in permissions.
+const DEMOGRAPHICS_GRANT: &str = "DEMOGRAPHICS";
 /// Longest body that is read, in bytes. A record has a few thousand; DynamoDB holds 400 KB in an item.
 const LONGEST_BODY: usize = 256 << 10;
 
@@ -101,6 +105,15 @@ pub enum Task {
         /// The change.
         change: Box<Change>,
     },
+    /// Take demographics and states.
+    Demographics {
+        /// Supplier.
+        supplier: String,
+        /// Whose.
+        number: NhsNumber,
+        /// The change.
+        change: Box<Change>,
+    },
 }
 
 impl Gate {
@@ -164,6 +177,7 @@ impl Gate {
                 Ok(Task::Delete { source: source(&supplier, Some(now)), supplier, id: immunisation_id(id)? })
             }
             Operation::Book => self.book(supplier, request, now),
+            Operation::Demographics => self.demographics(supplier, request, now),
             operation @ (Operation::Status | Operation::Describe | Operation::Page) => Ok(open(operation)),
         }
     }
@@ -213,17 +227,18 @@ impl Gate {
             let text = "Unauthorized request for appointments";
             return Err(Answer::refusal(IssueCode::Forbidden, text));
         }
-        let body = json(request)?;
-        let invalid = |text: String| Answer::refusal(IssueCode::Invariant, format!("Validation errors: {text}"));
-        let fields = body.as_object().ok_or_else(|| invalid("the body must be a JSON object".to_owned()))?;
-        let values = columns(fields).map_err(|errors| invalid(errors.join("; ")))?;
-        let zone = TimeZone::get("Europe/London").unwrap_or(TimeZone::UTC);
-        let (number, change) =
-            bookings::read(&values, now.to_zoned(zone).date(), source(&supplier, None)).map_err(|errors| {
-                let texts: Vec<String> = errors.0.iter().map(|error| error.with_value()).collect();
-                invalid(texts.join("; "))
-            })?;
+        let values = columns(&json(request)?, &BOOKINGS, "a booking")?;
+        let (number, change) = bookings::read(&values, day(now), source(&supplier, None)).map_err(|e| wrong(&e))?;
         Ok(Task::Book { supplier, number, change: Box::new(change) })
+    }
+
+    fn demographics(&self, supplier: String, request: &Request, now: Timestamp) -> Result<Task, Answer> {
+        if !self.allows(&supplier, DEMOGRAPHICS_GRANT, 'C') {
+            return Err(Answer::refusal(IssueCode::Forbidden, "Unauthorized request for demographics"));
+        }
+        let values = columns(&json(request)?, &DEMOGRAPHICS, "a demographics event")?;
+        let (number, change) = demographics::read(&values, day(now)).map_err(|e| wrong(&e))?;
+        Ok(Task::Demographics { supplier, number, change: Box::new(change) })
     }
 }
 
@@ -308,16 +323,31 @@ fn search(supplier: String, request: &Request) -> Result<Task, Answer> {
     Ok(Task::Search { supplier, search })
 }
 
-/// A booking's JSON as the columns of the extract.
-fn columns(fields: &Map<String, Value>) -> Result<Vec<String>, Vec<String>> {
+/// The business day of a time.
+fn day(now: Timestamp) -> Date {
+    now.to_zoned(TimeZone::get("Europe/London").unwrap_or(TimeZone::UTC)).date()
+}
+
+fn invalid(text: &str) -> Answer {
+    Answer::refusal(IssueCode::Invariant, format!("Validation errors: {text}"))
+}
+
+/// What is wrong with a row, with the values, for its sender.
+fn wrong(errors: &RowErrors) -> Answer {
+    invalid(&errors.0.iter().map(|error| error.with_value()).collect::<Vec<_>>().join("; "))
+}
+
+/// A JSON object whose fields are a feed's columns, as a row of that feed; `what` names it.
+fn columns(body: &Value, columns: &[&str], what: &str) -> Result<Vec<String>, Answer> {
+    let fields = body.as_object().ok_or_else(|| invalid("the body must be a JSON object"))?;
     let mut errors: Vec<String> = fields
         .keys()
-        .filter(|name| !BOOKINGS.contains(&name.as_str()))
-        .map(|name| format!("{name} is not a field of a booking"))
+        .filter(|name| !columns.contains(&name.as_str()))
+        .map(|name| format!("{name} is not a field of {what}"))
         .collect();
-    let mut values = Vec::with_capacity(BOOKINGS.len());
-    for name in BOOKINGS {
-        values.push(match fields.get(name) {
+    let mut values = Vec::with_capacity(columns.len());
+    for name in columns {
+        values.push(match fields.get(*name) {
             None | Some(Value::Null) => String::new(),
             Some(Value::String(text)) => text.clone(),
             Some(Value::Number(number)) => number.to_string(),
@@ -328,5 +358,5 @@ fn columns(fields: &Map<String, Value>) -> Result<Vec<String>, Vec<String>> {
             }
         });
     }
-    if errors.is_empty() { Ok(values) } else { Err(errors) }
+    if errors.is_empty() { Ok(values) } else { Err(invalid(&errors.join("; "))) }
 }

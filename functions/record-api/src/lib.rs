@@ -1,4 +1,5 @@
-//! The HTTP API: immunisations are created, read, updated, deleted and searched for in FHIR, appointments are taken.
+//! The HTTP API: immunisations are created, read, updated, deleted and searched for in FHIR; appointments
+//! and demographics are taken.
 //!
 //! A request is judged by [`Gate`], which reads nothing but the request; only what it lets in reaches the store. What
 //! depends on the record held is decided on the record as it is at the write. Logs carry the request's id, the supplier
@@ -7,6 +8,7 @@
 mod book;
 mod create;
 mod delete;
+mod demographics;
 mod description;
 mod gate;
 mod http;
@@ -112,6 +114,9 @@ async fn answer(store: &Store, gate: &Gate, request: &Request, now: Timestamp) -
         }
         Task::Book { supplier, number, change } => {
             book::book(store, number, *change, &actor(&supplier, "booking")).await
+        }
+        Task::Demographics { supplier, number, change } => {
+            demographics::take(store, number, *change, &actor(&supplier, "demographics")).await
         }
     }
 }

@@ -23,6 +23,8 @@ pub enum Operation {
     Describe,
     /// Describes the API, for people.
     Page,
+    /// Takes demographics and states of a person.
+    Demographics,
 }
 
 /// Who may ask.
@@ -34,6 +36,8 @@ pub enum Access {
     Vaccines(char),
     /// Suppliers with this permission for appointments.
     Bookings(char),
+    /// Suppliers with this permission for demographics.
+    Demographics(char),
 }
 
 /// A method of a path.
@@ -59,6 +63,7 @@ pub const ROUTES: &[Route] = &[
     Route { method: "PUT", path: "/Immunization/{id}", operation: Operation::Update, access: Access::Vaccines('U') },
     Route { method: "DELETE", path: "/Immunization/{id}", operation: Operation::Delete, access: Access::Vaccines('D') },
     Route { method: "POST", path: "/Booking", operation: Operation::Book, access: Access::Bookings('C') },
+    Route { method: "POST", path: "/Demographics", operation: Operation::Demographics, access: Access::Demographics('C') },
     // The national service has two: one of the API and one of what is behind it.
     Route { method: "GET", path: "/_status", operation: Operation::Status, access: Access::Anyone },
     Route { method: "GET", path: "/_ping", operation: Operation::Status, access: Access::Anyone },

@@ -9,6 +9,7 @@ use crate::create::created;
 
 mod access;
 mod changes;
+mod demographics;
 mod faults;
 mod merged;
 mod searches;
@@ -29,7 +30,8 @@ fn key() -> SigningKey {
 fn gate() -> Gate {
     let permissions = r#"[{"supplier": "EMIS", "permissions": ["FLU.CRUDS"], "ods_codes": ["YGM41"]},
         {"supplier": "PINNACLE", "permissions": ["FLU.R", "COVID.CRUDS"], "ods_codes": ["8J1100001"]},
-        {"supplier": "NBS", "permissions": ["BOOKINGS.C"]}]"#;
+        {"supplier": "NBS", "permissions": ["BOOKINGS.C"]},
+        {"supplier": "X26", "permissions": ["DEMOGRAPHICS.C"]}]"#;
     Gate::new(Verifier::new(&key().jwks()).unwrap(), serde_json::from_str::<Permissions>(permissions).unwrap())
 }
 
@@ -93,6 +95,7 @@ fn who_has_no_valid_token_is_turned_away_everywhere_but_at_the_status() {
         ("PUT", "/Immunization/1"),
         ("DELETE", "/Immunization/1"),
         ("POST", "/Booking"),
+        ("POST", "/Demographics"),
         ("GET", "/x"),
     ] {
         for header in [None, Some("Basic x"), Some("Bearer x.y.z")] {

@@ -4,17 +4,17 @@ use futures::{StreamExt, TryStreamExt, stream};
 use ims_fhir::ack::{self, FileReport};
 use ims_messaging::Bucket;
 use ims_runtime::Service;
-use ims_store::{FeedFile, FeedFileState, RowFailure, StoreError, Table, keys};
+use ims_store::{ChunkState, FeedFile, FeedFileState, RowFailure, StoreError, Table, keys};
 
 use crate::chunk::{ChunkResult, result_key};
-use crate::{IngestError, early, unmatched};
+use crate::{IngestError, early, lists, rules, unmatched};
 
 /// Answers read at the same time.
 const CONCURRENCY: usize = 16;
 
 /// Acknowledges the file where all its chunks are answered, and moves it to `Processed`. Two makers make the same
-/// acknowledgement, since both make it from the kept answers.
-pub(crate) async fn if_complete(service: &Service, file: FeedFile) -> Result<(), IngestError> {
+/// acknowledgement, since both make it from the kept answers. `after_chunk` is the one that was answered now.
+pub(crate) async fn if_complete(service: &Service, file: FeedFile, after_chunk: u32) -> Result<(), IngestError> {
     let failed = |source| IngestError::Store { file: file.name.clone(), chunk: file.chunks, source };
     // The last chunks are sent last: while one of them is open, there is no need to read all the others.
     for probe in [file.chunks.saturating_sub(1), file.chunks / 2] {
@@ -22,9 +22,18 @@ pub(crate) async fn if_complete(service: &Service, file: FeedFile) -> Result<(),
             return Ok(());
         }
     }
-    if service.store.chunks(&file.name).await.map_err(failed)?.len() < file.chunks as usize {
+    let answered = service.store.chunks(&file.name).await.map_err(failed)?;
+    let parts_of_list = |state: &&ChunkState| state.chunk >= file.chunks;
+    if answered.len() - answered.iter().filter(parts_of_list).count() < file.chunks as usize {
         return Ok(());
     }
+    if let Some(list) = &file.list
+        && !lists::rest_has_left(service, &file, list, &answered, after_chunk).await?
+    {
+        return Ok(());
+    }
+    let left = answered.iter().filter(parts_of_list).map(|state| state.accepted).sum();
+    let file = FeedFile { left, ..file.clone() };
     let name = &file.name;
     let results: Vec<ChunkResult> = stream::iter(0..file.chunks)
         .map(|chunk| async move { service.objects.read_json(Bucket::Work, &result_key(name, chunk)).await })
@@ -62,10 +71,8 @@ impl Acknowledgement {
     /// Made from what the chunks' answers say, and which of the rows that waited are refused.
     fn of(file: &FeedFile, results: &[ChunkResult], refused: &[RowFailure]) -> Self {
         let waited: u64 = results.iter().map(|result| result.early.len() as u64).sum();
-        let failures: Vec<ack::RowFailure> = results
-            .iter()
-            .flat_map(|result| &result.failures)
-            .chain(refused)
+        let all = || results.iter().flat_map(|result| &result.failures).chain(refused);
+        let failures: Vec<ack::RowFailure> = all()
             .map(|failure| ack::RowFailure {
                 row: failure.row,
                 local_id: failure.local_id.clone(),
@@ -88,6 +95,7 @@ impl Acknowledgement {
                 state: FeedFileState::Processed,
                 accepted: results.iter().map(|result| result.accepted).sum::<u64>() + waited - refused.len() as u64,
                 rejected: failures.len() as u64,
+                rules: rules::count(all()),
                 ..file.clone()
             },
         }
@@ -95,10 +103,10 @@ impl Acknowledgement {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn file() -> FeedFile {
+    pub(crate) fn file() -> FeedFile {
         FeedFile {
             name: "FLU_Vaccinations_v5_YGM41_20251001T05000000.csv".into(),
             etag: "e".into(),
@@ -109,6 +117,10 @@ mod tests {
             state: FeedFileState::Preprocessed,
             error: None,
             duplicate_of: None,
+            held: None,
+            list: None,
+            left: 0,
+            rules: Default::default(),
             received: "2025-10-01T05:00:01Z".parse().unwrap(),
             rows: 5,
             chunks: 2,

@@ -15,10 +15,7 @@ use crate::fields::{Fields, RowErrors};
 pub fn read(values: &[String], today: Date, source: &Source) -> Result<(NhsNumber, Change), RowErrors> {
     let mut row = Fields::new(&COHORTS, values, today);
     let number = row.nhs_number("NHS_NUMBER");
-    let label = row.one_of("COHORT_LABEL", "a label of 1 to 100 letters, digits, '_', '-' or '.'", |text| {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-        ((1..=100).contains(&text.len()) && text.bytes().all(fits)).then_some(text)
-    });
+    let label = row.label("COHORT_LABEL");
     let member = row.one_of("ACTION", "JOIN or LEAVE", |text| match text {
         "JOIN" => Some(true),
         "LEAVE" => Some(false),

@@ -1,5 +1,6 @@
 //! Rows of the demographics feed. A row replaces everything that was known.
 
+use ims_domain::ids::stable_hash;
 use ims_domain::person::{Death, Demographics, Gender, States};
 use ims_domain::record::Change;
 use ims_domain::{NhsNumber, postcode};
@@ -7,6 +8,10 @@ use jiff::civil::Date;
 
 use crate::feed::DEMOGRAPHICS;
 use crate::fields::{Fields, RowErrors};
+
+/// Why a row is refused that contradicts another of the same place.
+pub const OTHER_CONTENT: &str =
+    "Validation errors: SERIAL_CHANGE_NUMBER must be one that no other row of the person with other content has";
 
 /// Reads a row as it stands on a business day.
 ///
@@ -20,9 +25,7 @@ pub fn read(values: &[String], today: Date) -> Result<(NhsNumber, Change), RowEr
         "DEL" => Some(true),
         _ => None,
     });
-    if row.required("CHANGE_TIME_STAMP").is_some() {
-        row.past_moment("CHANGE_TIME_STAMP");
-    }
+    let changed = row.required("CHANGE_TIME_STAMP").and_then(|_| row.past_moment("CHANGE_TIME_STAMP"));
     let serial = row.one_of("SERIAL_CHANGE_NUMBER", "a whole number from 1", |text| {
         text.parse().ok().filter(|serial: &u64| *serial > 0 && text.bytes().all(|byte| byte.is_ascii_digit()))
     });
@@ -42,10 +45,7 @@ pub fn read(values: &[String], today: Date) -> Result<(NhsNumber, Change), RowEr
         "" => Some(0),
         text => text.parse().ok().filter(|decile| (1..=10).contains(decile)),
     });
-    let ethnic_category = row.one_of("ETHNIC_CATEGORY", "A to S, Z or 99", |text| match text.as_bytes() {
-        [] | [b'A'..=b'S' | b'Z'] | [b'9', b'9'] => Some(text),
-        _ => None,
-    });
+    let ethnic_category = row.ethnic_category("ETHNIC_CATEGORY");
     let died = row.past_day("DATE_OF_DEATH");
     let formal = row.one_of("DEATH_STATUS", "1 or 2", |text| match text {
         "" => Some(None),
@@ -64,6 +64,8 @@ pub fn read(values: &[String], today: Date) -> Result<(NhsNumber, Change), RowEr
         let lines = ["ADDRESS_LINE_1", "ADDRESS_LINE_2", "ADDRESS_LINE_3", "ADDRESS_LINE_4", "ADDRESS_LINE_5"];
         let demographics = Demographics {
             serial: serial?,
+            changed: changed?.to_owned(),
+            digest: stable_hash(&values.join("\u{1f}")),
             given_name: text("GIVEN_NAME"),
             family_name: text("FAMILY_NAME"),
             date_of_birth: date_of_birth?,

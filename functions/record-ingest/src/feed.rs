@@ -25,6 +25,12 @@ pub const DEMOGRAPHICS: [&str; 34] = [
 /// Cohorts feed, in order.
 pub const COHORTS: [&str; 5] = ["NHS_NUMBER", "COHORT_LABEL", "ACTION", "DATE", "SOURCE"];
 
+/// Full list of a cohort, in order.
+pub const COHORT_LIST: [&str; 6] = ["RECORD_TYPE", "NHS_NUMBER", "COHORT_LABEL", "DATE", "SOURCE", "MEMBERS"];
+
+/// Details feed, in order.
+pub const DETAILS: [&str; 5] = ["NHS_NUMBER", "FIELD", "VALUE", "SOURCE", "CHANGE_TIME_STAMP"];
+
 /// Bookings extract, in order.
 #[rustfmt::skip]
 pub const BOOKINGS: [&str; 20] = [
@@ -44,10 +50,15 @@ pub enum Feed {
     Cohorts,
     /// Appointments.
     Bookings,
+    /// The full list of a cohort from a source.
+    CohortList,
+    /// Ethnic category and contact details as others than the demographics service state them.
+    Details,
 }
 
 impl Feed {
-    const ALL: [Self; 4] = [Self::Vaccinations, Self::Demographics, Self::Cohorts, Self::Bookings];
+    const ALL: [Self; 6] =
+        [Self::Vaccinations, Self::Demographics, Self::Cohorts, Self::Bookings, Self::CohortList, Self::Details];
 
     /// Name, as a file's item holds it.
     #[must_use]
@@ -57,6 +68,20 @@ impl Feed {
             Self::Demographics => "demographics",
             Self::Cohorts => "cohorts",
             Self::Bookings => "bookings",
+            Self::CohortList => "cohortlist",
+            Self::Details => "details",
+        }
+    }
+
+    /// Its name in permissions; vaccinations go by vaccine type.
+    #[must_use]
+    pub fn grant(self) -> &'static str {
+        match self {
+            Self::Vaccinations => "",
+            Self::Demographics => "DEMOGRAPHICS",
+            Self::Cohorts | Self::CohortList => "COHORTS",
+            Self::Bookings => "BOOKINGS",
+            Self::Details => "DETAILS",
         }
     }
 
@@ -74,6 +99,8 @@ impl Feed {
             Self::Demographics => &DEMOGRAPHICS,
             Self::Cohorts => &COHORTS,
             Self::Bookings => &BOOKINGS,
+            Self::CohortList => &COHORT_LIST,
+            Self::Details => &DETAILS,
         }
     }
 
@@ -121,6 +148,8 @@ pub struct FeedName {
     pub vaccine: Option<VaccineType>,
     /// When it was made, `YYYYMMDDThhmmss`, UTC; the order of a sender's files.
     pub order: String,
+    /// Whether it is Parquet rather than text.
+    pub is_parquet: bool,
 }
 
 impl FeedName {
@@ -135,18 +164,27 @@ impl FeedName {
                 sender: permissions.supplier_of(&file.ods).ok_or(FeedNameError)?.to_owned(),
                 vaccine: Some(file.vaccine),
                 order: Offset::UTC.to_datetime(file.created).strftime("%Y%m%dT%H%M%S").to_string(),
+                is_parquet: false,
             });
         }
-        Self::comma_delimited(&name.to_ascii_uppercase()).ok_or(FeedNameError)
+        Self::other_feed(&name.to_ascii_uppercase()).ok_or(FeedNameError)
     }
 
-    fn comma_delimited(name: &str) -> Option<Self> {
-        let parts: Vec<&str> = name.strip_suffix(".CSV")?.split('_').collect();
+    fn other_feed(name: &str) -> Option<Self> {
+        let (stem, kind) = name.rsplit_once('.')?;
+        let is_parquet = kind == "PARQUET";
+        if !is_parquet && kind != "CSV" {
+            return None;
+        }
+        let parts: Vec<&str> = stem.split('_').collect();
         let [feed, "V1", sender, time] = parts[..] else { return None };
         let feed = Feed::ALL.into_iter().skip(1).find(|known| known.code().eq_ignore_ascii_case(feed))?;
+        if is_parquet && feed != Feed::Demographics {
+            return None;
+        }
         let is_ods = (2..=10).contains(&sender.len()) && sender.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let order = time.strip_suffix("00").filter(|order| is_ods && is_moment(order))?;
-        Some(Self { feed, sender: sender.to_owned(), vaccine: None, order: order.to_owned() })
+        Some(Self { feed, sender: sender.to_owned(), vaccine: None, order: order.to_owned(), is_parquet })
     }
 
     /// Whether the sender may send such a file at all; single rows of vaccinations are judged by their action.
@@ -154,7 +192,7 @@ impl FeedName {
     pub fn is_permitted(&self, permissions: &Permissions) -> bool {
         match self.vaccine {
             Some(vaccine) => ['C', 'U', 'D'].iter().any(|op| permissions.allows(&self.sender, vaccine.code(), *op)),
-            None => permissions.allows(&self.sender, &self.feed.code().to_uppercase(), 'C'),
+            None => permissions.allows(&self.sender, self.feed.grant(), 'C'),
         }
     }
 }
@@ -191,6 +229,8 @@ mod tests {
             ("Demographics_v1_X26_20251001T05000000.csv", Feed::Demographics, "X26", None, "20251001T050000"),
             ("COHORTS_V1_x26_20251001t05010000.CSV", Feed::Cohorts, "X26", None, "20251001T050100"),
             ("Bookings_v1_X26_20251001T05020000.csv", Feed::Bookings, "X26", None, "20251001T050200"),
+            ("CohortList_v1_X26_20251001T05030000.csv", Feed::CohortList, "X26", None, "20251001T050300"),
+            ("Demographics_v1_X26_20251001T05040000.Parquet", Feed::Demographics, "X26", None, "20251001T050400"),
             (
                 "FLU_Vaccinations_v5_YGM41_20250730T12000001.csv",
                 Feed::Vaccinations,
@@ -209,6 +249,7 @@ mod tests {
             "Demographics_v1_X-6_20251001T05000000.csv",
             "Demographics_v1_X26_20251301T05000000.csv",
             "Demographics_v1_X26_20251001T05000000.dat",
+            "Cohorts_v1_X26_20251001T05000000.parquet",
             "Vaccinations_v1_X26_20251001T05000000.csv",
             "a/Cohorts_v1_X26_20251001T05000000.csv",
             "HPV_Vaccinations_v5_YGM41.csv",
@@ -229,6 +270,7 @@ mod tests {
             ("FLU_Vaccinations_v5_YGA_20250730T12000001.csv", false),
             ("Demographics_v1_X26_20251001T05000000.csv", true),
             ("Cohorts_v1_X26_20251001T05000000.csv", false),
+            ("CohortList_v1_X26_20251001T05000000.csv", false),
             ("Demographics_v1_Y99_20251001T05000000.csv", false),
         ] {
             assert_eq!(FeedName::parse(name, &permissions).unwrap().is_permitted(&permissions), permitted, "{name}");

@@ -131,6 +131,22 @@ impl<'a> Fields<'a> {
         self.read(field, "a valid NHS number of ten digits", |text| text.parse().ok())
     }
 
+    /// An ethnic category of the NHS Data Dictionary; empty where it is left out.
+    pub(crate) fn ethnic_category(&mut self, field: &'static str) -> Option<&'a str> {
+        self.read(field, "A to S, Z or 99", |text| match text.as_bytes() {
+            [] | [b'A'..=b'S' | b'Z'] | [b'9', b'9'] => Some(text),
+            _ => None,
+        })
+    }
+
+    /// A cohort label.
+    pub(crate) fn label(&mut self, field: &'static str) -> Option<&'a str> {
+        self.read(field, "a label of 1 to 100 letters, digits, '_', '-' or '.'", |text| {
+            let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+            ((1..=100).contains(&text.len()) && text.bytes().all(fits)).then_some(text)
+        })
+    }
+
     /// A flag, 0 where it is left out.
     pub(crate) fn flag(&mut self, field: &'static str) -> Option<bool> {
         self.read(field, "0 or 1", |text| match text {

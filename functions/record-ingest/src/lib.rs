@@ -9,16 +9,21 @@ pub mod bookings;
 pub mod chunk;
 pub mod cohorts;
 pub mod demographics;
+pub mod details;
 mod early;
 pub mod feed;
 pub mod fields;
 pub mod groups;
+#[cfg(test)]
+mod histories;
+pub mod lists;
 pub mod rows;
+mod rules;
 pub mod unmatched;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use ims_domain::record::Outcome;
-use ims_messaging::{Bucket, ChunkJob, ObjectError, handle_each};
+use ims_messaging::{Bucket, ChunkJob, MessagingError, ObjectError, handle_each};
 use ims_runtime::auth::Permissions;
 use ims_runtime::clock::ClockError;
 use ims_runtime::{Service, Trigger, UnknownEvent, metric};
@@ -31,6 +36,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use chunk::{Chunk, ChunkResult, Unmatched, result_key};
+use lists::Joined;
 use rows::{Context, Prepared};
 
 /// Groups of rows applied at the same time.
@@ -59,6 +65,9 @@ pub enum IngestError {
     /// Buckets.
     #[error(transparent)]
     Object(#[from] ObjectError),
+    /// Queues.
+    #[error(transparent)]
+    Messaging(#[from] MessagingError),
     /// Business clock.
     #[error(transparent)]
     Clock(#[from] ClockError),
@@ -103,10 +112,16 @@ async fn ingest(service: &Service, job: ChunkJob) -> Result<(), IngestError> {
     let store = &service.store;
     let file = store.file(&job.file).await.map_err(failed)?;
     let file = file.ok_or_else(|| IngestError::UnknownFile(job.file.clone()))?;
-    if file.state == FeedFileState::Processed {
+    // Done, or held back or refused since: nothing of it is applied.
+    if file.state != FeedFileState::Preprocessed {
         return Ok(());
     }
-    if store.get(Table::File, keys::chunk(&job.file, job.chunk)).await.map_err(failed)?.is_none() {
+    let is_answered = store.get(Table::File, keys::chunk(&job.file, job.chunk)).await.map_err(failed)?.is_some();
+    if let Some(list) = file.list.as_ref().filter(|_| job.chunk >= file.chunks) {
+        if !is_answered && !lists::go_through(service, &file, list, &job).await? {
+            return Ok(());
+        }
+    } else if !is_answered {
         let result = answer(service, &file, &job).await?;
         let state = ChunkState {
             chunk: job.chunk,
@@ -117,7 +132,7 @@ async fn ingest(service: &Service, job: ChunkJob) -> Result<(), IngestError> {
         store.put_chunk(&job.file, &state).await.map_err(failed)?;
         tracing::info!(file = %job.file, chunk = job.chunk, accepted = state.accepted, rejected = state.rejected, "chunk answered");
     }
-    acknowledge::if_complete(service, file).await
+    acknowledge::if_complete(service, file, job.chunk).await
 }
 
 /// What the rows of a file are judged by.
@@ -190,6 +205,7 @@ async fn apply(
     may_wait: bool,
 ) -> Result<Applied, StoreError> {
     let numbers = prepared.iter().filter_map(|row| row.number);
+    let joined = Joined::of(&prepared);
     let holders = &store.holders(numbers, prepared.iter().filter_map(Prepared::immunisation)).await?;
     let (prepared, mut early) = if may_wait { early::part(prepared, holders) } else { (prepared, Vec::new()) };
     let groups: Vec<Applied> = stream::iter(groups::group(prepared))
@@ -197,6 +213,8 @@ async fn apply(
         .buffer_unordered(CONCURRENCY)
         .try_collect()
         .await?;
+    let purpose = format!("{} older than a full list", context.file);
+    joined.end_older(store, &Actor::new(&context.supplier, "feed", purpose, started)).await?;
     let (mut failures, mut unmatched) = (Vec::new(), Vec::new());
     for group in groups {
         failures.extend(group.failures);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use csv::StringRecord;
 use ims_domain::matching::Difference;
+use ims_domain::person::FullList;
 use ims_domain::record::{Action, Change, Outcome, Source};
 use ims_domain::{ImmunisationId, NhsNumber, VaccineType};
 use ims_fhir::batch::{Operations, Row, RowAction};
@@ -15,9 +16,9 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
 use crate::chunk::Unmatched;
-use crate::feed::{BOOKINGS, COHORTS, DEMOGRAPHICS, Feed};
+use crate::feed::{BOOKINGS, COHORT_LIST, COHORTS, DEMOGRAPHICS, DETAILS, Feed};
 use crate::fields::RowErrors;
-use crate::{bookings, cohorts, demographics};
+use crate::{bookings, cohorts, demographics, details, lists};
 
 /// What all rows of a file have in common.
 #[derive(Debug, Clone)]
@@ -34,10 +35,13 @@ pub struct Context {
     pub order: String,
     /// Business day.
     pub today: Date,
+    /// The list that the file is, for a full list of a cohort.
+    pub list: Option<FullList>,
 }
 
 impl Context {
-    /// The context of a file's rows; `None` where the file's item names no feed, or vaccinations without vaccine.
+    /// The context of a file's rows; `None` where the file's item names no feed, vaccinations without vaccine, or a full
+    /// list without saying which.
     #[must_use]
     pub fn of(file: &FeedFile, order: &str, today: Date, permissions: &Permissions) -> Option<Self> {
         let feed = Feed::named(&file.feed)?;
@@ -50,8 +54,11 @@ impl Context {
             None if feed == Feed::Vaccinations => return None,
             None => None,
         };
-        let (file, supplier) = (file.name.clone(), file.supplier.clone());
-        Some(Self { feed, file, supplier, vaccine, order: order.to_owned(), today })
+        if feed == Feed::CohortList && file.list.is_none() {
+            return None;
+        }
+        let (list, supplier, file) = (file.list.clone(), file.supplier.clone(), file.name.clone());
+        Some(Self { feed, file, supplier, vaccine, order: order.to_owned(), today, list })
     }
 
     /// The last second of the business day in London: a file is judged by the day.
@@ -93,6 +100,9 @@ impl Prepared {
         let (system, value) = self.identifier.as_ref().map_or(("", ""), |(system, value)| (system, value));
         match outcome {
             Outcome::Applied | Outcome::AlreadyKnown => None,
+            Outcome::Duplicate if self.identifier.is_none() => {
+                Some(self.refused(demographics::OTHER_CONTENT.to_owned()))
+            }
             Outcome::Duplicate => Some(self.refused(text::duplicate(system, value))),
             Outcome::NotFound => Some(self.refused(text::not_found(&format!("{system}#{value}")))),
         }
@@ -132,6 +142,13 @@ pub fn read(context: &Context, row: u64, values: &[String]) -> Result<Prepared, 
             (local_id(&DEMOGRAPHICS, values, "SERIAL_CHANGE_NUMBER", row), demographics::read(values, today))
         }
         (Feed::Cohorts, _) => (local_id(&COHORTS, values, "COHORT_LABEL", row), cohorts::read(values, today, &source)),
+        (Feed::CohortList, _) => {
+            let missing =
+                || RowFailure { row, local_id: String::new(), diagnostics: "the file names no list".to_owned() };
+            let list = context.list.as_ref().ok_or_else(missing)?;
+            (local_id(&COHORT_LIST, values, "RECORD_TYPE", row), lists::read_member(values, today, list, &source))
+        }
+        (Feed::Details, _) => (local_id(&DETAILS, values, "FIELD", row), details::read(values, today, &source)),
         (Feed::Bookings, _) => {
             (local_id(&BOOKINGS, values, "BOOKING_REFERENCE_NUMBER", row), bookings::read(values, today, source))
         }
@@ -201,6 +218,7 @@ pub(crate) mod tests {
             vaccine: Some(("FLU".parse().unwrap(), Operations::ALL)),
             order: "20251001T050000".into(),
             today: date(2025, 10, 1),
+            list: None,
         }
     }
 

@@ -216,6 +216,7 @@ fn registered(
         email: person.email.clone(),
         language: person.language.to_owned(),
         interpreter: person.interpreter,
+        ..Demographics::default()
     };
     let removed = person.removal.map(|removal| removal.reason).or(person.death.map(|_| "DEA"));
     known.states = States {

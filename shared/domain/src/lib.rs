@@ -5,6 +5,7 @@
 pub mod campaign;
 pub mod clock;
 pub mod contact;
+pub mod details;
 pub mod ids;
 pub mod invitation;
 pub mod matching;

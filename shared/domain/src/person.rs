@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::age_on;
+use crate::details::Statements;
 use crate::matching::Identity;
 use crate::merge::Member;
 use crate::{NhsNumber, PersonId, VaccineType, postcode};
@@ -76,6 +77,10 @@ impl Gender {
 pub struct Demographics {
     /// The source's serial number of the row this came from; 0 where only a vaccination or booking is known.
     pub serial: u64,
+    /// When the source made that change, `YYYYMMDDThhmmss`, UTC; decides between rows of one serial number.
+    pub changed: String,
+    /// A hash of that row, which tells another row of the same serial number and time from the same one again.
+    pub digest: u64,
     /// Given name.
     pub given_name: String,
     /// Family name.
@@ -126,6 +131,12 @@ impl Demographics {
             date_of_birth: self.date_of_birth,
         }
     }
+
+    /// Its place among the source's rows about the person: of all that came, in whatever order, the last is held.
+    #[must_use]
+    pub fn place(&self) -> (u64, &str, u64) {
+        (self.serial, &self.changed, self.digest)
+    }
 }
 
 /// The five separate, reversible states under which nobody is written to.
@@ -153,7 +164,8 @@ pub struct Death {
     pub formal: bool,
 }
 
-/// Membership of a cohort, or of a list of wishes. Kept when it ends, so that an older row cannot revive it.
+/// Membership of a cohort, or of a list of wishes. Kept when it ends, so that an older row cannot revive it. Where a full
+/// list ended it, it keeps the place of the row that it ended, so that the order in which the two came does not matter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
     /// Member now.
@@ -164,6 +176,35 @@ pub struct Membership {
     pub order: String,
     /// Which list says so.
     pub source: String,
+}
+
+/// A full list of a cohort, as one source gave it: who is not on it has left, as far as that source had the last word.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FullList {
+    /// Cohort label.
+    pub label: String,
+    /// Which source's list it is.
+    pub source: String,
+    /// The day as at which it is the full list.
+    pub date: Date,
+    /// Its place among the source's files, before all of its own rows.
+    pub order: String,
+}
+
+impl FullList {
+    /// Its place among what is said of a label.
+    #[must_use]
+    pub fn place(&self) -> (Date, &str) {
+        (self.date, &self.order)
+    }
+
+    /// Whether a membership ends by it: the source said so last, and before this list. Rows of the list itself come after
+    /// its own place.
+    #[must_use]
+    pub fn ends(&self, label: &str, held: &Membership) -> bool {
+        let is_of_this = label == self.label && held.source == self.source;
+        held.member && is_of_this && (held.date, held.order.as_str()) < self.place()
+    }
 }
 
 /// What rules need of a person's history with one programme. Recomputed from the person's events.
@@ -242,6 +283,9 @@ pub struct Person {
     /// History by programme.
     #[serde(default)]
     pub programmes: BTreeMap<VaccineType, ProgrammeSummary>,
+    /// What others than the demographics feed state of its fields ([`crate::details`]); `demographics` has what stands.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub details: Statements,
     /// What the national Eligibility Data Product says of the person, where its rows were loaded: attributes by the
     /// row's type (`PERSON`, or a target such as `RSV`). Rules then ask these in place of what IMS works out itself.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -267,6 +311,7 @@ impl Person {
             states: States::default(),
             cohorts: BTreeMap::new(),
             programmes: BTreeMap::new(),
+            details: Statements::new(),
             attributes: BTreeMap::new(),
             survivor: None,
             members: BTreeMap::new(),

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::details::{self, Detail, Origin, Statement};
 use crate::matching::{Decision, Difference, Matching};
-use crate::person::{Demographics, Gender, Membership, ProgrammeSummary, States};
+use crate::person::{Demographics, FullList, Gender, Membership, ProgrammeSummary, States};
 use crate::{ImmunisationId, NhsNumber, Person, PersonId, VaccineType};
 
 /// Where a change came from.
@@ -175,6 +176,20 @@ pub struct Booking {
     pub matching: Matching,
 }
 
+impl Booking {
+    /// Its place among the changes of the appointment: when it was made, then by its source. Of two events of one second,
+    /// what ended it stands, and then the later day, so that one of them does whichever came first.
+    fn place(&self) -> (&str, String, u8, Date, &str) {
+        let rank = match self.status {
+            AppointmentStatus::Booked => 0,
+            AppointmentStatus::Attended => 1,
+            AppointmentStatus::Dna => 2,
+            AppointmentStatus::Cancelled => 3,
+        };
+        (&self.changed, self.source.sort_key(), rank, self.appointment_on, &self.provider)
+    }
+}
+
 /// What is to be done with an immunisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub enum Action {
@@ -212,6 +227,17 @@ pub enum Change {
         /// What it now is.
         membership: Membership,
     },
+    /// The person is not on a full list.
+    NotListed(FullList),
+    /// A source other than the demographics feed states a field.
+    Detail {
+        /// Which.
+        detail: Detail,
+        /// Who.
+        origin: Origin,
+        /// What, and when.
+        said: Statement,
+    },
 }
 
 /// What a create or update says.
@@ -234,7 +260,7 @@ pub enum Outcome {
     Applied,
     /// It was accepted and changed nothing: seen before, or older than what is held.
     AlreadyKnown,
-    /// A live record holds the identifier.
+    /// A live record holds the identifier, or another row the serial number and time.
     Duplicate,
     /// There is no such record.
     NotFound,
@@ -270,8 +296,7 @@ impl Record {
             }
             Change::Booking(booking) => {
                 let held = self.bookings.get(&booking.reference);
-                let place = |booking: &Booking| (booking.changed.clone(), booking.source.sort_key());
-                if held.is_some_and(|held| place(held) >= place(booking)) {
+                if held.is_some_and(|held| held.place() >= booking.place()) {
                     return Outcome::AlreadyKnown;
                 }
                 let same = held.map(|held| (&held.matching, held.patient.is_same(&booking.patient)));
@@ -282,18 +307,25 @@ impl Record {
                 Outcome::Applied
             }
             Change::Demographics(row) => {
+                let (held, place) = (self.person.demographics.place(), row.0.place());
+                let is_later = place > held;
+                let contradicts = !is_later && (place.0, place.1) == (held.0, held.1) && place.2 != held.2;
                 let before = self.person.identities();
-                let is_later = row.0.serial > self.person.demographics.serial;
                 self.person.note_identity(&row.0);
                 if is_later {
                     self.person.demographics = row.0.clone();
                     self.person.states = row.1.clone();
+                    details::heard_from_demographics(&mut self.person);
                 }
                 let is_named_anew = self.person.identities() != before;
                 if is_named_anew {
                     self.match_again();
                 }
-                if is_later || is_named_anew { Outcome::Applied } else { Outcome::AlreadyKnown }
+                match (contradicts, is_later || is_named_anew) {
+                    (true, _) => Outcome::Duplicate,
+                    (false, true) => Outcome::Applied,
+                    (false, false) => Outcome::AlreadyKnown,
+                }
             }
             Change::Membership { label, membership } => {
                 let held = self.person.cohorts.get(label);
@@ -303,6 +335,20 @@ impl Record {
                 self.person.cohorts.insert(label.clone(), membership.clone());
                 Outcome::Applied
             }
+            Change::Detail { detail, origin, said } => {
+                if details::state(&mut self.person, *detail, *origin, said) {
+                    Outcome::Applied
+                } else {
+                    Outcome::AlreadyKnown
+                }
+            }
+            Change::NotListed(list) => match self.person.cohorts.get_mut(&list.label) {
+                Some(held) if list.ends(&list.label, held) => {
+                    held.member = false;
+                    Outcome::Applied
+                }
+                _ => Outcome::AlreadyKnown,
+            },
         }
     }
 

@@ -44,20 +44,35 @@ pub fn bus_ack_json_key(file: &str, created: Timestamp) -> String {
     format!("forwardedFile/{}_BusAck_{}.json", stem(file), compact_time(created))
 }
 
-/// The InfAck of a file that is refused, with the reason beside the national words.
-#[must_use]
-pub fn inf_ack_because(message_id: &str, created: Timestamp, why: &str) -> String {
-    let why: String = why.chars().map(|c| if c == '|' || c.is_control() { ' ' } else { c }).collect();
-    inf_ack(message_id, created, false).replacen(FILE_FAILED_DISPLAY, &format!("{FILE_FAILED_DISPLAY}: {why}"), 1)
+/// What an InfAck says of a file as such.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileAnswer<'a> {
+    /// Accepted: its rows are applied.
+    Accepted,
+    /// Refused: none is.
+    Refused,
+    /// Refused, with the reason beside the national words.
+    RefusedBecause(&'a str),
+    /// In order, but none of its rows is applied before somebody has approved them, for this reason.
+    Awaiting(&'a str),
 }
 
 /// The InfAck: whether the file as such was accepted.
 #[must_use]
-pub fn inf_ack(message_id: &str, created: Timestamp, accepted: bool) -> String {
-    let [header, severity, code, details, response, display, delivery] = if accepted {
-        ["Success", "Information", "OK", "20013", "20013", "Success", "True"]
-    } else {
-        ["Failure", "Fatal", "Fatal Error", "10001", "10002", FILE_FAILED_DISPLAY, "False"]
+pub fn inf_ack(message_id: &str, created: Timestamp, answer: FileAnswer<'_>) -> String {
+    let plain = |why: &str| why.chars().map(|c| if c == '|' || c.is_control() { ' ' } else { c }).collect::<String>();
+    let display = match answer {
+        FileAnswer::Accepted => "Success".to_owned(),
+        FileAnswer::Refused => FILE_FAILED_DISPLAY.to_owned(),
+        FileAnswer::RefusedBecause(why) => format!("{FILE_FAILED_DISPLAY}: {}", plain(why)),
+        FileAnswer::Awaiting(why) => format!("AwaitingApproval - {}", plain(why)),
+    };
+    let [header, severity, code, details, response, delivery] = match answer {
+        FileAnswer::Accepted => ["Success", "Information", "OK", "20013", "20013", "True"],
+        FileAnswer::Refused | FileAnswer::RefusedBecause(_) => {
+            ["Failure", "Fatal", "Fatal Error", "10001", "10002", "False"]
+        }
+        FileAnswer::Awaiting(_) => ["Success", "Warning", "OK", "20013", "20013", "False"],
     };
     let created = compact_time(created);
     format!(

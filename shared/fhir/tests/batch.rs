@@ -326,19 +326,19 @@ fn acknowledgements_are_as_the_national_service_writes_them() {
     assert!(ack::bus_ack_json_key(file, created).ends_with("_BusAck_20250730T12000500.json"));
     let header = "MESSAGE_HEADER_ID|HEADER_RESPONSE_CODE|ISSUE_SEVERITY|ISSUE_CODE|ISSUE_DETAILS_CODE|RESPONSE_TYPE|RESPONSE_CODE|RESPONSE_DISPLAY|RECEIVED_TIME|MAILBOX_FROM|LOCAL_ID|MESSAGE_DELIVERY\n";
     assert_eq!(
-        ack::inf_ack("m1", created, true),
+        ack::inf_ack("m1", created, ack::FileAnswer::Accepted),
         format!("{header}m1|Success|Information|OK|20013|Technical|20013|Success|20250730T12000500|||True\n")
     );
     assert_eq!(
-        ack::inf_ack("m1", created, false),
+        ack::inf_ack("m1", created, ack::FileAnswer::Refused),
         format!(
             "{header}m1|Failure|Fatal|Fatal Error|10001|Technical|10002|Infrastructure Level Response Value - Processing Error|20250730T12000500|||False\n"
         )
     );
     // With a reason it says the same and why, whatever is in the reason.
     assert_eq!(
-        ack::inf_ack_because("m1", created, "the code 'A|B'\nis not its sender's"),
-        ack::inf_ack("m1", created, false)
+        ack::inf_ack("m1", created, ack::FileAnswer::RefusedBecause("the code 'A|B'\nis not its sender's")),
+        ack::inf_ack("m1", created, ack::FileAnswer::Refused)
             .replace("Processing Error", "Processing Error: the code 'A B' is not its sender's"),
     );
 

@@ -95,7 +95,7 @@ fn immunisation_of(change: &Change) -> Option<ImmunisationId> {
 
 /// Whether a change may bring a person into being.
 fn introduces(change: &Change) -> bool {
-    !matches!(change, Change::Immunisation { action: Action::Update | Action::Delete, .. })
+    !matches!(change, Change::Immunisation { action: Action::Update | Action::Delete, .. } | Change::NotListed(_))
 }
 
 #[derive(serde::Deserialize)]
@@ -117,6 +117,12 @@ impl Holders {
     #[must_use]
     pub fn knows(&self, id: ImmunisationId) -> bool {
         self.immunisations.contains_key(&id)
+    }
+
+    /// The summary of whoever held a number when this was read.
+    #[must_use]
+    pub fn named(&self, number: NhsNumber) -> Option<&Person> {
+        self.people.get(self.numbers.get(&number)?)
     }
 
     fn person(&self, id: PersonId) -> Result<Person, StoreError> {

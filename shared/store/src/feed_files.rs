@@ -1,11 +1,14 @@
 //! Feed files and how far they have come.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::types::AttributeValue;
+use ims_domain::person::FullList;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::{Item, Store, StoreError, Table, from_item, keys, to_item};
+use crate::{AuditEntry, Item, Store, StoreError, Table, from_item, keys, to_item};
 
 /// State of a feed file, in the national system's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +17,8 @@ pub enum FeedFileState {
     Processing,
     /// Cut; its chunks are being applied.
     Preprocessed,
+    /// Cut, and held until somebody approves or refuses it; nothing of it is applied.
+    AwaitingApproval,
     /// All rows answered.
     Processed,
     /// Refused as a whole.
@@ -29,6 +34,29 @@ pub enum FeedFileState {
     Unauthorised,
 }
 
+/// Why a file was held back, and what somebody decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// What it would do, in counts.
+    pub why: String,
+    /// The decision, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<FileDecision>,
+}
+
+/// What somebody decided about a file that was held back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileDecision {
+    /// Whether its rows may be applied.
+    pub approved: bool,
+    /// Who decided.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When, by the system clock.
+    pub at: Timestamp,
+}
+
 /// A feed file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedFile {
@@ -38,7 +66,7 @@ pub struct FeedFile {
     pub etag: String,
     /// Message id used in its acknowledgements.
     pub message_id: String,
-    /// `vaccinations`, `demographics`, `cohorts` or `bookings`.
+    /// `vaccinations`, `demographics`, `cohorts`, `cohortlist` or `bookings`.
     pub feed: String,
     /// Supplier, where the name gives one.
     pub supplier: String,
@@ -51,6 +79,18 @@ pub struct FeedFile {
     /// The file that took its name or its content before, where it is a duplicate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate_of: Option<String>,
+    /// Why it was held back, and what was decided, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
+    /// Which full list of a cohort it is, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<FullList>,
+    /// Members whom the full list ended, at least: a part of it that was gone through again counts them once.
+    #[serde(default)]
+    pub left: u64,
+    /// The rules that refused its rows, with their counts: those that refused most.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rules: BTreeMap<String, u64>,
     /// When it came.
     pub received: Timestamp,
     /// Data rows.
@@ -138,6 +178,18 @@ impl Store {
         self.transaction().put_where(Table::File, to_item(&pk, &sk, file)?, "state", state).commit().await
     }
 
+    /// Moves a file that was held back as somebody decided, with the audit entry of that in the same transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Condition`] where it does not wait for a decision any longer.
+    pub async fn decide_file(&self, file: &FeedFile, entry: &AuditEntry) -> Result<(), StoreError> {
+        let (pk, sk) = keys::file(&file.name);
+        let waiting = serde_dynamo::to_attribute_value(FeedFileState::AwaitingApproval)
+            .unwrap_or_else(|_| AttributeValue::S("AwaitingApproval".to_owned()));
+        let transaction = self.transaction().put_where(Table::File, to_item(&pk, &sk, file)?, "state", waiting);
+        transaction.audit(entry)?.commit().await
+    }
+
     /// Writes a file's item whatever was there, and lists it among its day's files.
     ///
     /// # Errors
@@ -207,6 +259,10 @@ mod tests {
             state: FeedFileState::Processing,
             error: None,
             duplicate_of: None,
+            held: None,
+            list: None,
+            left: 0,
+            rules: BTreeMap::new(),
             received: Timestamp::UNIX_EPOCH,
             rows: 0,
             chunks: 0,

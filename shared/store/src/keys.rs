@@ -208,6 +208,24 @@ pub fn chunk(name: &str, chunk: u32) -> Key {
     (format!("F#{name}"), format!("CHUNK#{chunk:06}"))
 }
 
+/// `identity`: a partition of those whose membership of a cohort a source said last.
+#[must_use]
+pub fn roll_pk(label: &str, source: &str, shard: u64) -> String {
+    format!("L#{label}#{shard}#{source}")
+}
+
+/// `identity`: somebody whose membership of a cohort a source said last.
+#[must_use]
+pub fn rolled(label: &str, source: &str, person: PersonId) -> Key {
+    (roll_pk(label, source, shard(person)), person.to_string())
+}
+
+/// `identity`: the latest full list of a cohort from a source.
+#[must_use]
+pub fn full_list(label: &str, source: &str) -> Key {
+    (format!("LIST#{label}"), format!("S#{source}"))
+}
+
 /// What marks the end of what a stream must have delivered; it is no entity.
 pub const MARK_PREFIX: &str = "MARK#";
 

@@ -12,6 +12,7 @@ mod error;
 mod feed_files;
 mod item;
 pub mod keys;
+mod lists;
 mod matching;
 mod merges;
 mod outreach;
@@ -26,8 +27,9 @@ pub use audit::{AuditEntry, AuditResult, AuditSpan};
 pub use campaigns::{Definition, Draft, PartResult};
 pub use control::{ChangeFeedEnd, ManifestPointer};
 pub use error::StoreError;
-pub use feed_files::{ChunkState, FeedFile, FeedFileState, RowFailure};
+pub use feed_files::{ChunkState, FeedFile, FeedFileState, FileDecision, Held, RowFailure};
 pub use item::{Item, from_item, to_item};
+pub use lists::LISTED_SHARDS;
 pub use matching::{
     Deed, HowSettled, MatchingCount, MatchingEntry, MatchingOrder, MatchingRefusal, NamedRecord, NotARecord, Ruled,
     Settled,

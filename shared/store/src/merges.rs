@@ -86,7 +86,8 @@ impl Store {
         merge::gather(&mut people);
         let mut transaction = self.transaction();
         for (before, after) in changed {
-            transaction = transaction.write_events(before, after, received)?;
+            transaction =
+                transaction.write_events(before, after, received)?.write_roll(&before.person, &after.person)?;
         }
         transaction = transaction.follow_matching(changed, actor)?;
         for (id, mut person) in people {

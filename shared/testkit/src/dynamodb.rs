@@ -152,7 +152,15 @@ impl Held {
         let range = (Bound::Included(from.as_str()), Bound::Included(to.as_str()));
         let items = partition.into_iter().flat_map(|partition| partition.range::<str, _>(range));
         let items: Vec<Value> = items.filter_map(|(_, item)| serde_json::from_str(item).ok()).collect();
-        json!({"Count": items.len(), "ScannedCount": items.len(), "Items": items})
+        // The latest first is not asked for here, and so a limit of that neither.
+        let most = asked["Limit"].as_u64().filter(|_| asked["ScanIndexForward"] != false);
+        let most = most.and_then(|most| usize::try_from(most).ok()).filter(|most| *most < items.len());
+        let items = &items[..most.unwrap_or(items.len())];
+        let mut page = json!({"Count": items.len(), "ScannedCount": items.len(), "Items": items});
+        if let Some(last) = items.last().filter(|_| most.is_some()) {
+            page["LastEvaluatedKey"] = json!({"pk": last["pk"], "sk": last["sk"]});
+        }
+        page
     }
 
     fn transact(&mut self, asked: &Value) -> Result<Value, Refusal> {

@@ -61,6 +61,7 @@ fn context(file: &str) -> Result<Context> {
         vaccine: Some(("FLU".parse()?, Operations::ALL)),
         order: "20251006T050000".to_owned(),
         today: stack::DAY,
+        list: None,
     })
 }
 

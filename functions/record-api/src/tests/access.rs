@@ -9,6 +9,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ims_domain::{NhsNumber, VaccineType};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 
+use super::demographics::event;
 use super::stored::Api;
 use super::*;
 
@@ -31,9 +32,9 @@ fn written() -> BTreeMap<String, Vec<String>> {
     all
 }
 
-/// Whether permissions, as written, hold a letter for a vaccine type, or for appointments.
+/// Whether permissions, as written, hold a letter for a vaccine type, or for another feed.
 fn granted(permissions: &[String], what: &str, letter: char) -> bool {
-    let names = [what, if what == "BOOKINGS" { "BOOKINGS" } else { "*" }];
+    let names = [what, if matches!(what, "BOOKINGS" | "DEMOGRAPHICS") { what } else { "*" }];
     permissions.iter().any(|permission| {
         names.iter().any(|name| {
             permission
@@ -112,6 +113,10 @@ fn row(route: &Route, supplier: &str, vaccine: VaccineType, place: usize, versio
         }
         ("DELETE", "/Immunization/{id}") => (ask("DELETE", &path(&held), ""), 204),
         ("POST", "/Booking") => (ask("POST", "/Booking", &booking(json!({"BOOKING_REFERENCE_NUMBER": new}))), 201),
+        ("POST", "/Demographics") => {
+            // Every vaccine type's row is later than those before.
+            (ask("POST", "/Demographics", &event(&number(600), json!({"SERIAL_CHANGE_NUMBER": place + 1}))), 201)
+        }
         ("GET", "/_status" | "/_ping" | "/openapi.json" | "/docs") => (ask("GET", route.path, ""), 200),
         _ => return None,
     })
@@ -143,6 +148,7 @@ async fn every_route_lets_through_what_the_permissions_say_and_nothing_else() {
                     Access::Anyone => true,
                     Access::Vaccines(letter) => granted(&permissions, vaccine.code(), letter),
                     Access::Bookings(letter) => granted(&permissions, "BOOKINGS", letter),
+                    Access::Demographics(letter) => granted(&permissions, "DEMOGRAPHICS", letter),
                 };
                 let answered = status(&api, &asked).await;
                 let named = format!("{} {} {supplier} {}", route.method, route.path, vaccine.code());

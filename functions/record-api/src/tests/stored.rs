@@ -72,7 +72,7 @@ impl Api {
     }
 
     /// Operations, purposes and results in the trails of all people (`P#`) or all actors (`A#`).
-    fn audited(&self, whose: &str) -> Vec<String> {
+    pub(super) fn audited(&self, whose: &str) -> Vec<String> {
         let entries = self.database.items("AUDIT", "");
         let text = |entry: &Value, name: &str| entry[name]["S"].as_str().unwrap().to_owned();
         let mut all: Vec<String> = entries

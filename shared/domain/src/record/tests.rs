@@ -143,6 +143,39 @@ fn each_of_the_five_states_is_set_and_lifted_in_any_order_of_arrival() {
 }
 
 #[test]
+fn a_full_list_ends_what_its_source_said_before_whichever_comes_first() {
+    let said = |source: &str, day: i8, member| Change::Membership {
+        label: "at_risk".into(),
+        membership: Membership { member, date: date(2025, 9, day), order: "f#1".into(), source: source.into() },
+    };
+    let list = |day: i8| {
+        let (label, source) = ("at_risk".to_owned(), "gp".to_owned());
+        Change::NotListed(FullList { label, source, date: date(2025, 9, day), order: "f#0".into() })
+    };
+    let is_member = |changes: &[&Change]| {
+        let mut record = Record::new(person());
+        for change in changes {
+            record.apply(change);
+        }
+        record.person.in_cohort("at_risk")
+    };
+    // What is said last, then whether the full list of the 20th, on which the person is not, ends it.
+    for (last, member) in [
+        (said("gp", 19, true), false),
+        (said("gp", 20, true), true), // a row of that list, or of the same day after it
+        (said("gp", 21, true), true),
+        (said("hospital", 19, true), true),
+        (said("hospital", 19, false), false),
+    ] {
+        let first = said("gp", 3, true);
+        assert_eq!(is_member(&[&first, &last, &list(20)]), member, "{last:?}");
+        // The list speaks again whenever something comes that is older than it.
+        assert_eq!(is_member(&[&list(20), &first, &list(20), &last, &list(20)]), member, "{last:?}");
+        assert_eq!(is_member(&[&last, &list(20), &first, &list(20), &list(9)]), member, "{last:?}");
+    }
+}
+
+#[test]
 fn two_records_of_one_day_are_one_dose() {
     let mut record = Record::new(person());
     record.apply(&dose(Action::New, "a", 1, api()));

@@ -2,7 +2,7 @@
 //!
 //! The configuration has the shape of the national service's own: a list of suppliers with permissions such as
 //! `COVID.CRUDS` (create, read, update, delete, search) and ODS codes. `*` stands for every vaccine type. Beside vaccine
-//! types, `BOOKINGS`, `DEMOGRAPHICS` and `COHORTS` name the other feeds; their senders are named by their ODS code.
+//! types, `BOOKINGS`, `DEMOGRAPHICS`, `COHORTS` and `DETAILS` name the other feeds; their senders are named by their ODS code.
 //! `ELIGIBILITY.R` is to ask what a person is due, of all campaigns or of those listed under `campaigns`.
 
 use std::collections::BTreeMap;
