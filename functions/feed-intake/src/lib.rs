@@ -317,7 +317,7 @@ mod tests {
     }
 
     pub(crate) fn actor() -> Actor {
-        Actor { name: "X26".into(), operation: "feed".into(), purpose: "test".into(), at: Timestamp::UNIX_EPOCH }
+        Actor::new("X26", "feed", "test".into(), Timestamp::UNIX_EPOCH)
     }
 
     /// A made-up number for each place.
@@ -344,8 +344,13 @@ mod tests {
 
     /// A demographics file of X26 that waits.
     pub(crate) fn held_file(name: &str) -> FeedFile {
-        let arrival =
-            Arrival { name: name.into(), etag: "e".into(), at: Timestamp::UNIX_EPOCH, message_id: Default::default() };
+        let arrival = Arrival {
+            name: name.into(),
+            etag: "e".into(),
+            principal: String::new(),
+            at: Timestamp::UNIX_EPOCH,
+            message_id: Default::default(),
+        };
         let parsed = FeedName::parse(name, &Permissions::built_in(false).unwrap()).unwrap();
         FeedFile {
             state: FeedFileState::AwaitingApproval,

@@ -117,6 +117,7 @@ fn plan(asked: &Asked<'_>, campaign: &Campaign) -> anyhow::Result<ContactPlan> {
             programme: campaign.target.parse().with_context(|| format!("Target {:?}", campaign.target))?,
             count_doses_from: campaign.start_date,
             doses: u8::MAX,
+            dose_schedule: None,
             steps: Vec::new(),
             waves: Vec::new(),
         });

@@ -294,7 +294,7 @@ impl Test {
 
     /// Whether what passes can change from day to day.
     pub(crate) fn depends_on_today(&self) -> bool {
-        matches!(self, Self::Date { from: None, .. })
+        matches!(self, Self::Date { bound: Bound { from: None, .. }, .. })
     }
 
     /// Whether the person's value passes. A missing value (`None`) takes the comparator's NVL.

@@ -5,7 +5,7 @@ mod naive;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use ims_domain::campaign::ContactPlan;
+use ims_domain::campaign::{ContactPlan, DoseSchedule, MinimumAge, MinimumInterval};
 use ims_eligibility::{Campaign, CompiledIteration, Status};
 use ims_snapshot::{By, Evaluator, Part, PersonRow, Preview, Selector, facts_of, write_parquet};
 use jiff::civil::{Date, date};
@@ -13,16 +13,43 @@ use naive::random;
 use proptest::prelude::*;
 use serde_json::Value;
 
-fn plan() -> ContactPlan {
-    ContactPlan {
-        schema: 1,
-        campaign: "flu".into(),
-        programme: "FLU".parse().unwrap(),
-        count_doses_from: date(2025, 9, 1),
-        doses: 2,
-        steps: vec![],
-        waves: vec![],
-    }
+/// A flu plan with any schedule or none, and the schedule as the naive interpreter has it.
+fn plan() -> impl Strategy<Value = (ContactPlan, naive::Schedule)> {
+    let schedule = (
+        prop::option::of((1u32..900, 0u32..5)),
+        prop::option::of((1u32..120, 0u32..5)),
+        prop::option::of(1u8..3),
+        prop::option::of(0i32..250),
+    );
+    prop::option::weighted(0.6, schedule).prop_map(|schedule| {
+        let from = date(2025, 9, 1);
+        let mut naive =
+            naive::Schedule { from: ymd(from), is_schedule: schedule.is_some(), ..naive::Schedule::default() };
+        let dose_schedule = schedule.map(|(age, interval, most, until)| {
+            let until = until.map(|days| from.saturating_add(jiff::Span::new().days(days)));
+            let interval = interval.map(|(days, grace)| (days, grace.min(days - 1)));
+            naive.age = age.map(|(months, grace)| (months.into(), grace.into()));
+            naive.interval = interval.map(|(days, grace)| (days.into(), grace.into()));
+            (naive.most, naive.until) = (most.map(usize::from), until.map(ymd));
+            DoseSchedule {
+                minimum_age: age.map(|(months, grace_days)| MinimumAge { months, grace_days }),
+                minimum_interval: interval.map(|(days, grace_days)| MinimumInterval { days, grace_days }),
+                maximum_doses: most,
+                count_doses_until: until,
+            }
+        });
+        let plan = ContactPlan {
+            schema: 1,
+            campaign: "flu".into(),
+            programme: "FLU".parse().unwrap(),
+            count_doses_from: from,
+            doses: 2,
+            dose_schedule,
+            steps: vec![],
+            waves: vec![],
+        };
+        (plan, naive)
+    })
 }
 
 fn compile(document: &Value, today: Date) -> Option<CompiledIteration> {
@@ -50,13 +77,13 @@ proptest! {
         today in random::day(),
         after in 0i64..200,
         whenever in prop::bool::weighted(0.1),
+        (plan, schedule) in plan(),
     ) {
         let today = if whenever { today } else { date(2025, 9, 1).saturating_add(jiff::Span::new().days(after)) };
         let compiled = compile(&document, today);
         let live = naive::live(&document, ymd(today));
         prop_assert_eq!(compiled.is_some(), live.is_some());
         let (Some(compiled), Some(live)) = (compiled, live) else { return Ok(()) };
-        let plan = plan();
         let labels: Vec<&str> = compiled.cohort_labels().collect();
         let mut evaluator = Evaluator::new(&compiled, &plan, today);
         // Two parts, so that what was learned of one serves the other.
@@ -72,7 +99,7 @@ proptest! {
             let by_column = (status, cohort.map(|place| labels[place]));
             prop_assert_eq!(by_row, by_column, "{:?}", row);
             prop_assert_eq!(compiled.decide(&facts, today).status, status);
-            let known = naive::known(row, "FLU", ymd(plan.count_doses_from));
+            let known = naive::known(row, "FLU", &schedule);
             let (naive_status, naive_cohort) = naive::stand(live, &known, ymd(today));
             prop_assert_eq!((status.as_str(), by_column.1), (naive_status, naive_cohort.as_deref()), "{:?}", row);
         }
@@ -85,10 +112,10 @@ proptest! {
         rows in prop::collection::vec(random::person(), 1..40),
         limited in proptest::sample::subsequence(&random::LABELS[..], 0..3),
         by in proptest::sample::select(&By::NAMES[..]),
+        (plan, schedule) in plan(),
     ) {
         let today = date(2025, 12, 1);
         let Some(compiled) = compile(&document, today) else { return Ok(()) };
-        let plan = plan();
         let wanted: Vec<String> = limited.into_iter().map(str::to_owned).collect();
         let places: BTreeMap<&str, u16> = compiled.cohort_labels().zip(0..).collect();
         let (mut eligible, mut expected, mut counted) = (0, Vec::new(), BTreeMap::new());
@@ -96,7 +123,8 @@ proptest! {
             let (status, cohort) = compiled.status(&facts_of(row, &plan), today);
             eligible += u64::from(status != Status::NotEligible);
             let Some(cohort) = cohort.filter(|_| status == Status::Actionable) else { continue };
-            let dose = row.programmes[1].dose_dates.iter().filter(|day| **day >= plan.count_doses_from).count() as u8 + 1;
+            let doses: Vec<naive::Day> = row.programmes[1].dose_dates.iter().copied().map(ymd).collect();
+            let dose = schedule.valid(&doses, row.date_of_birth.map(ymd)).len() as u8 + 1;
             let invited = row.programmes[1].invites.iter().any(|i| i.starts_with(&format!("flu#{dose}#")) && i.ends_with("#open"));
             if dose > 2 || invited || !(wanted.is_empty() || wanted.iter().any(|label| label == cohort)) {
                 continue;

@@ -22,6 +22,7 @@ fn plan() -> ContactPlan {
         programme: "FLU".parse().unwrap(),
         count_doses_from: date(2025, 9, 1),
         doses: 2,
+        dose_schedule: None,
         steps: vec![],
         waves: vec![],
     }

@@ -419,7 +419,7 @@ fn needs_events(person: &Person, change: &Change) -> bool {
     match change {
         Change::Immunisation { .. } | Change::Booking(_) => true,
         Change::Demographics(row) => !person.identities().contains(&row.0.identity()),
-        Change::Membership { .. } => false,
+        Change::Membership { .. } | Change::Detail { .. } | Change::NotListed(_) => false,
     }
 }
 

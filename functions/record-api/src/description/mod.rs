@@ -25,7 +25,7 @@ pub(crate) use page::page;
 const BEARER: &str = "bearer";
 const OAUTH2: &str = "oauth2";
 
-const ABOUT: &str = "Records of vaccinations and appointments, to the contract of NHS England's Immunisation FHIR API \
+const ABOUT: &str = "Records of vaccinations, appointments and demographics, to the contract of NHS England's Immunisation FHIR API \
     (FHIR R4). A record's version is an integer in the header `E-Tag`, in answers and in the request of an update. What \
     is refused is told in an OperationOutcome, whose `diagnostics` names the field and what is wrong with it. What a \
     supplier may do is set for each vaccine type and operation. Where the service is busy it answers 429 with \
@@ -73,6 +73,8 @@ fn components(base: &str) -> Components {
         .schemas_from_iter(schemas::all())
         .schema("SearchForm", parameters::form(&SEARCH_PARAMETERS))
         .schema("Booking", schemas::booking())
+        .schema("Demographics", schemas::demographics())
+        .schema("DemographicsTaken", schemas::demographics_taken())
         .build()
 }
 

@@ -11,9 +11,10 @@ use super::{is_open, parameters, schemas, token};
 use crate::routes::{Access, Route};
 
 /// Groups of operations.
-pub(super) const TAGS: [(&str, &str); 3] = [
+pub(super) const TAGS: [(&str, &str); 4] = [
     ("Immunisations", "Records of vaccinations given."),
     ("Appointments", "Appointments to be vaccinated."),
+    ("People", "Demographics of people, and whether they live."),
     ("About the API", "Open to anyone, without a token."),
 ];
 
@@ -82,20 +83,30 @@ fn wording(route: &Route) -> Option<Wording> {
             ],
             &[400],
         ),
+        ("POST", "/Demographics") => (
+            "takeDemographics", 2, "Take demographics",
+            "Takes what the demographics service says of a person, at once: above all that somebody died. Of a person's \
+             events and rows the one with the highest serial number counts, in whatever order they come.",
+            vec![
+                (201, "It is taken.", Some(("application/json", "DemographicsTaken")), &[] as &[_]),
+                (200, "It, or something later, was known already.", Some(("application/json", "DemographicsTaken")), &[]),
+            ],
+            &[400, 422],
+        ),
         ("GET", "/_status") => (
-            "status", 2, "Whether the API is up", "Answers for the API and the function behind it.",
+            "status", 3, "Whether the API is up", "Answers for the API and the function behind it.",
             vec![(200, "It is up.", Some(("application/json", "Health")), &[] as &[_])], &[],
         ),
         ("GET", "/_ping") => (
-            "ping", 2, "Whether the API is reached", "As `_status`.",
+            "ping", 3, "Whether the API is reached", "As `_status`.",
             vec![(200, "It is up.", Some(("application/json", "Health")), &[] as &[_])], &[],
         ),
         ("GET", "/openapi.json") => (
-            "description", 2, "This description", "The API's description in OpenAPI 3.1.",
+            "description", 3, "This description", "The API's description in OpenAPI 3.1.",
             vec![(200, "The description.", Some(("application/json", "")), &[] as &[_])], &[],
         ),
         ("GET", "/docs") => (
-            "page", 2, "This description to read", "The same as a page.",
+            "page", 3, "This description to read", "The same as a page.",
             vec![(200, "The page.", Some(("text/html", "")), &[] as &[_])], &[],
         ),
         _ => return None,
@@ -120,6 +131,7 @@ pub(super) fn operation(route: &Route) -> Option<Operation> {
         Access::Anyone => String::new(),
         Access::Vaccines(letter) => format!(" Needs the permission `{letter}` for the vaccine type."),
         Access::Bookings(letter) => format!(" Needs the permission `{letter}` for appointments."),
+        Access::Demographics(letter) => format!(" Needs the permission `{letter}` for demographics."),
     };
     let mut operation = OperationBuilder::new()
         .operation_id(Some(said.id))
@@ -163,6 +175,7 @@ fn body(route: &Route) -> Option<RequestBody> {
             ("application/x-www-form-urlencoded", "SearchForm", parameters::form_example())
         }
         ("POST", "/Booking") => ("application/json", "Booking", schemas::booking_example()),
+        ("POST", "/Demographics") => ("application/json", "Demographics", schemas::demographics_example()),
         _ => return None,
     };
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).example(Some(example)).build();

@@ -1,12 +1,12 @@
 //! Bodies as types. Requests are checked by `ims_fhir`, whose rules go beyond what a type can say; these types say what
 //! is to be sent and what comes back.
 
-use record_ingest::feed::BOOKINGS;
+use record_ingest::feed::{BOOKINGS, DEMOGRAPHICS};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
 
 use super::named;
 
@@ -587,19 +587,65 @@ pub(super) fn booking() -> Schema {
     let text = "An appointment, with the columns of the bookings extract as members. Dates and times are UTC, \
         `YYYYMMDDThhmmss`; the later of CREATED and CANCELLED date-time orders the changes of a reference. BATCH_SIZE, \
         LATITUDE, LONGITUDE and SELF_REFERRAL may be numbers or booleans, and what is not there may be null.";
+    row(text, &BOOKINGS, &needed)
+}
+
+/// What the demographics service says of a person, with the columns of its feed as members.
+pub(super) fn demographics() -> Schema {
+    let needed =
+        [("NHS_NUMBER", r"^\d{10}$"), ("RECORD_TYPE", "^(ADD|AMENDED|DEL)$"), ("CHANGE_TIME_STAMP", r"^\d{8}T\d{6}$")];
+    let text = "What the demographics service says of a person, with the columns of its feed as members: all of it, since \
+        what is left out is no longer so. Dates are `YYYYMMDD`, the time stamp is UTC, `YYYYMMDDThhmmss`. \
+        SERIAL_CHANGE_NUMBER, 1 or more, orders what is said of a person, here and in files. Numbers and booleans may be \
+        written as such, and what is not there may be null.";
+    row(text, &DEMOGRAPHICS, &needed)
+}
+
+/// A feed's row as an object: all members are texts, numbers, booleans or null, those that are needed texts of a pattern.
+fn row(text: &str, columns: &[&str], needed: &[(&str, &str)]) -> Schema {
     let mut object = ObjectBuilder::new()
         .description(Some(text))
         .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)));
-    for name in BOOKINGS {
+    for name in columns.iter().copied() {
         let pattern = needed.iter().find(|(needed, _)| *needed == name).map(|(_, pattern)| *pattern);
         let loose = SchemaType::from_iter([Type::String, Type::Number, Type::Boolean, Type::Null]);
         let value = ObjectBuilder::new().schema_type(if pattern.is_some() { Type::String.into() } else { loose });
         object = object.property(name, value.pattern(pattern));
-        if pattern.is_some() {
+        if pattern.is_some() || name == "SERIAL_CHANGE_NUMBER" {
             object = object.required(name);
         }
     }
     object.into()
+}
+
+/// What became of a demographics event.
+pub(super) fn demographics_taken() -> Schema {
+    let text = ObjectBuilder::new().schema_type(Type::String);
+    let list = ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::String).enum_values(Some([
+        "dead",
+        "removed",
+        "superseded",
+        "invalidated",
+        "restricted",
+    ])));
+    ObjectBuilder::new()
+        .description(Some("What became of a demographics event, and the states that it says the person is in."))
+        .property("result", text.enum_values(Some(["applied", "already_known"])))
+        .property("SERIAL_CHANGE_NUMBER", ObjectBuilder::new().schema_type(Type::Integer))
+        .property("states", list)
+        .required("result")
+        .required("SERIAL_CHANGE_NUMBER")
+        .required("states")
+        .into()
+}
+
+/// A demographics event that is taken on and after 1 October 2025.
+pub(super) fn demographics_example() -> Value {
+    json!({
+        "NHS_NUMBER": "9990001022", "RECORD_TYPE": "AMENDED", "CHANGE_TIME_STAMP": "20251001T090000",
+        "SERIAL_CHANGE_NUMBER": 900, "GIVEN_NAME": "Alder", "FAMILY_NAME": "Marrow", "DATE_OF_BIRTH": "19510228",
+        "GENDER": "2", "DATE_OF_DEATH": "20251001", "DEATH_STATUS": "1",
+    })
 }
 
 /// A booking that is taken on and after 1 October 2025.

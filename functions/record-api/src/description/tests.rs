@@ -129,9 +129,11 @@ fn examples_are_valid() {
     let form = example("/Immunization/_search", "post", "application/x-www-form-urlencoded");
     let form = form.as_object().unwrap().iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()));
     assert!(Search::read(form).is_ok());
-    let booking = example("/Booking", "post", "application/json");
-    let needed = document["components"]["schemas"]["Booking"]["required"].as_array().unwrap();
-    assert!(needed.iter().all(|name| booking.get(name.as_str().unwrap()).is_some()));
+    for (path, schema) in [("/Booking", "Booking"), ("/Demographics", "Demographics")] {
+        let sent = example(path, "post", "application/json");
+        let needed = document["components"]["schemas"][schema]["required"].as_array().unwrap();
+        assert!(needed.iter().all(|name| sent.get(name.as_str().unwrap()).is_some()), "{path}");
+    }
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub(super) fn operation() -> Operation {
         RequestBodyBuilder::new().required(Some(Required::True)).content("application/x-www-form-urlencoded", form);
     let mut operation = OperationBuilder::new()
         .operation_id(Some("token"))
-        .tag(TAGS[2].0)
+        .tag(TAGS[3].0)
         .summary(Some("Get an access token"))
         .description(Some(text))
         .request_body(Some(form.build()))

@@ -59,8 +59,51 @@ fn later(mut from: Day, days: i64) -> Day {
     from
 }
 
-/// What the dataset says of a person. `counted_from`: the first day on which doses of `programme` are valid.
-pub fn known(row: &PersonRow, programme: &str, counted_from: Day) -> Known {
+/// So many months earlier, on the last day where a month is too short.
+fn months_before((y, m, d): Day, months: i64) -> Day {
+    let whole = y * 12 + (m - 1) - months;
+    let (y, m) = (whole.div_euclid(12), whole.rem_euclid(12) + 1);
+    (y, m, d.min(month_length(y, m)))
+}
+
+/// Which doses count: not before a day or after another, not too young, not too soon after the one that counts before, and
+/// no more than so many.
+#[derive(Debug, Clone, Default)]
+pub struct Schedule {
+    pub from: Day,
+    pub until: Option<Day>,
+    /// Months and days of grace.
+    pub age: Option<(i64, i64)>,
+    /// Days and days of grace.
+    pub interval: Option<(i64, i64)>,
+    pub most: Option<usize>,
+    /// Whether it says anything but the first day.
+    pub is_schedule: bool,
+}
+
+impl Schedule {
+    pub fn valid(&self, doses: &[Day], born: Option<Day>) -> Vec<Day> {
+        let mut valid: Vec<Day> = Vec::new();
+        for dose in doses {
+            let late = self.until.is_some_and(|until| *dose > until);
+            let young = match (self.age, born) {
+                (Some((months, grace)), Some(born)) => months_before(later(*dose, grace), months) < born,
+                _ => false,
+            };
+            let soon = match (self.interval, valid.last()) {
+                (Some((days, grace)), Some(last)) => *dose < later(*last, days - grace),
+                _ => false,
+            };
+            if *dose >= self.from && !late && !young && !soon && self.most.is_none_or(|most| valid.len() < most) {
+                valid.push(*dose);
+            }
+        }
+        valid
+    }
+}
+
+/// What the dataset says of a person. The schedule is that of `programme`.
+pub fn known(row: &PersonRow, programme: &str, schedule: &Schedule) -> Known {
     let mut person = BTreeMap::new();
     let postcode = row.postcode.as_str();
     let (out, inward) = postcode.split_once(' ').unwrap_or(("", ""));
@@ -85,7 +128,8 @@ pub fn known(row: &PersonRow, programme: &str, counted_from: Day) -> Known {
     let mut targets = BTreeMap::new();
     for (code, history) in PROGRAMMES.iter().zip(&row.programmes) {
         let doses: Vec<Day> = history.dose_dates.iter().map(|date| day(*date)).collect();
-        let valid: Vec<Day> = doses.iter().copied().filter(|day| *code != programme || *day >= counted_from).collect();
+        let born = row.date_of_birth.map(day);
+        let valid = if *code == programme { schedule.valid(&doses, born) } else { doses.clone() };
         let invited = history.invites.iter().filter(|invite| invite.ends_with("#open")).map(|invite| {
             let written: Vec<&str> = invite.split('#').collect();
             written[written.len() - 2].replace('-', "")
@@ -98,6 +142,9 @@ pub fn known(row: &PersonRow, programme: &str, counted_from: Day) -> Known {
         say("LAST_SUCCESSFUL_DATE", doses.last().copied().map(text));
         say("LAST_VALID_DOSE_DATE", valid.last().copied().map(text));
         say("VALID_DOSES_COUNT", Some(valid.len().to_string()));
+        if *code == programme && schedule.is_schedule {
+            say("INVALID_DOSES_COUNT", Some((doses.len() - valid.len()).to_string()));
+        }
         say("SUCCESSFUL_PROCEDURE_COUNT", Some(doses.len().to_string()));
         say("BOOKED_APPOINTMENT_DATE", history.booked.map(|date| text(day(date))));
         say("BOOKED_APPOINTMENT_PROVIDER", Some(history.booking_provider.clone()));

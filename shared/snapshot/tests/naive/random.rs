@@ -167,6 +167,7 @@ fn rule() -> impl Strategy<Value = Value> {
             "LAST_SUCCESSFUL_DATE",
             "LAST_VALID_DOSE_DATE",
             "VALID_DOSES_COUNT",
+            "INVALID_DOSES_COUNT",
             "SUCCESSFUL_PROCEDURE_COUNT",
             "BOOKED_APPOINTMENT_DATE",
             "BOOKED_APPOINTMENT_PROVIDER",
