@@ -320,7 +320,7 @@ pub(super) fn record(
             }
         }
         h1 { (kind(name)) " " (file.held.vaccine().code()) " of " (words::day(file.held.day())) }
-        p { strong class={ "nhsuk-tag nhsuk-tag--" (colour) } { (state) } " Sent by " (came(file.held.source())) "." }
+        p { strong class={ "nhsuk-tag nhsuk-tag--" (colour) } { (state) } " Sent by " span class="ims-key" { (came(file.held.source())) } "." }
         @if let Some(decision) = &matching.decision {
             p { "Decided by " (decision.by) " at " (words::time(decision.at)) ": " (decision.reason) "." }
         }
