@@ -84,7 +84,7 @@ async fn console(stack: &Stack, record: &NamedRecord) -> (reqwest::Client, Strin
     let signed_in = http.get(link).send().await.unwrap();
     assert_eq!(signed_in.status(), 303);
     let cookie = signed_in.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
-    let name = record.to_string().replace('#', "%23");
+    let name = record.to_string().replace('#', "~");
     (http, cookie, format!("{}/matching/{name}", stack.running.endpoints.console))
 }
 

@@ -36,12 +36,15 @@ pub fn run(names: &[String], seconds: u64) -> Result<Vec<Fuzzed>> {
     let wanted = TARGETS.into_iter().filter(|target| names.is_empty() || names.iter().any(|name| name == target));
     let folder = workspace_root().join("tests/fuzz");
     let place = place();
+    let host = host()?;
     step("building the fuzz targets");
     let built = cargo()
         .args(["build", "--locked", "--bins", "--manifest-path"])
         .arg(folder.join("Cargo.toml"))
         .arg("--target-dir")
         .arg(&place)
+        // With a target named, what the build itself runs is built without counters.
+        .args(["--target", &host])
         .env("RUSTFLAGS", FLAGS)
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .status()
@@ -55,7 +58,7 @@ pub fn run(names: &[String], seconds: u64) -> Result<Vec<Fuzzed>> {
         let (found, kept) = (place.join("corpus").join(target), place.join("artifacts").join(target));
         std::fs::create_dir_all(&found)?;
         std::fs::create_dir_all(&kept)?;
-        let program = place.join("debug").join(target);
+        let program = place.join(&host).join("debug").join(target);
         let output = Command::new(&program)
             .arg(&found)
             .arg(folder.join("corpus").join(target))
@@ -81,6 +84,14 @@ pub fn run(names: &[String], seconds: u64) -> Result<Vec<Fuzzed>> {
 /// Where the programs, what runs found, and what made a target fail are kept: beside what cargo builds.
 fn place() -> PathBuf {
     package::target_dir().join("fuzz")
+}
+
+/// The platform that this computer builds for.
+fn host() -> Result<String> {
+    let output = Command::new("rustc").arg("-vV").output().context("asking rustc for its host")?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let host = said.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc does not say its host")?;
+    Ok(host.to_owned())
 }
 
 fn executions(said: &str) -> Option<u64> {

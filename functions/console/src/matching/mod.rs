@@ -65,7 +65,7 @@ pub(crate) async fn one(
     Path(name): Path<String>,
 ) -> Response {
     let frame = frame(&console, &staff);
-    let Ok(record) = name.parse::<NamedRecord>() else { return nowhere(&console).respond(&frame) };
+    let Some(record) = page::named(&name) else { return nowhere(&console).respond(&frame) };
     match shown(&console, &staff, &record).await {
         Ok(Some(file)) => {
             let body = page::record(&console, &record, &file, None, &form::Given::default(), None);
@@ -105,7 +105,7 @@ pub(crate) async fn act(
     body: Bytes,
 ) -> Response {
     let frame = frame(&console, &staff);
-    let Ok(record) = name.parse::<NamedRecord>() else { return nowhere(&console).respond(&frame) };
+    let Some(record) = page::named(&name) else { return nowhere(&console).respond(&frame) };
     let fields = Fields::of(&body);
     let action = fields.get("action").unwrap_or("open");
     let needs_number = matches!(action, "attach" | "compare");
@@ -212,8 +212,7 @@ fn nowhere(console: &Console) -> Problem {
 
 /// Notes that somebody without the role asked for a record by its address.
 pub(crate) async fn note_refused(console: &Console, staff: &Staff, path: &str) {
-    let name = path.rsplit('/').next().unwrap_or_default().replace("%23", "#");
-    let Ok(record) = name.parse::<NamedRecord>() else { return };
+    let Some(record) = path.rsplit('/').next().and_then(page::named) else { return };
     let source = console.source();
     let Ok(Some(file)) = source.matched(record).await else { return };
     let entry = staff.entry(source.now(), "read_match", "no role for it").about(file.person.id);

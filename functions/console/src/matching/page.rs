@@ -16,10 +16,36 @@ use crate::{Console, form, words};
 /// What is written where something is withheld.
 const WITHHELD: &str = "withheld";
 
-/// The address of a record's page.
+/// The address of a record's page. Gateways decode paths, each in its own way, so that it has nothing to be decoded: what is
+/// no id is written in hexadecimal.
 pub(super) fn link(console: &Console, record: &NamedRecord) -> String {
-    let name: String = form_urlencoded::byte_serialize(record.to_string().as_bytes()).collect();
-    console.link(&format!("/matching/{}", name.replace('+', "%20")))
+    let name = match record {
+        NamedRecord::Immunisation(id) => format!("I~{id}"),
+        NamedRecord::Booking(person, reference) => {
+            let hexadecimal: String = reference.bytes().map(|byte| format!("{byte:02x}")).collect();
+            format!("B~{person}~{hexadecimal}")
+        }
+    };
+    console.link(&format!("/matching/{name}"))
+}
+
+/// The record of a page's address.
+pub(super) fn named(address: &str) -> Option<NamedRecord> {
+    let (kind, rest) = address.split_once('~')?;
+    match kind {
+        "I" => rest.parse().ok().map(NamedRecord::Immunisation),
+        "B" => {
+            let (person, hexadecimal) = rest.split_once('~')?;
+            let digits: Vec<u8> = hexadecimal
+                .chars()
+                .map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+                .collect::<Option<_>>()?;
+            let bytes = digits.chunks_exact(2).map(|pair| pair[0] * 16 + pair[1]).collect();
+            let reference = String::from_utf8(bytes).ok().filter(|reference| reference.len() * 2 == digits.len())?;
+            Some(NamedRecord::Booking(person.parse().ok()?, reference))
+        }
+        _ => None,
+    }
 }
 
 /// A difference in words.
@@ -294,7 +320,7 @@ pub(super) fn record(
             }
         }
         h1 { (kind(name)) " " (file.held.vaccine().code()) " of " (words::day(file.held.day())) }
-        p { strong class={ "nhsuk-tag nhsuk-tag--" (colour) } { (state) } " Sent by " (came(file.held.source())) "." }
+        p { strong class={ "nhsuk-tag nhsuk-tag--" (colour) } { (state) } " Sent by " span class="ims-key" { (came(file.held.source())) } "." }
         @if let Some(decision) = &matching.decision {
             p { "Decided by " (decision.by) " at " (words::time(decision.at)) ": " (decision.reason) "." }
         }

@@ -7,10 +7,10 @@ use ims_domain::matching::{Difference, Matching};
 use ims_domain::record::Patient;
 use ims_store::{Deed, HowSettled, MatchingEntry, Settled};
 
-use super::people::{OWN, person, post_as};
+use super::people::{ID, OWN, person, post_as};
 use super::*;
 
-const PAGE: &str = "/matching/I%23ffffffff-0000-4000-8000-000000000001";
+const PAGE: &str = "/matching/I~ffffffff-0000-4000-8000-000000000001";
 
 fn named() -> NamedRecord {
     "I#ffffffff-0000-4000-8000-000000000001".parse().unwrap()
@@ -144,7 +144,37 @@ async fn who_may_not_match_is_refused_and_that_is_written_down() {
         assert_eq!(post_as(role, &source, PAGE, "action=confirm&reason=practice+rang", OWN).await.status, 403);
         assert!(source.ordered.lock().unwrap().is_empty());
     }
-    let nowhere = get_as("records-officer", waiting(false), "/matching/nonsense").await;
-    assert_eq!(nowhere.status, 404);
-    nowhere.has(&["No such record"]);
+    for name in
+        ["nonsense", "I~1", "B~00000000-0000-0000-0000-000000000007", "B~00000000-0000-0000-0000-000000000007~f"]
+    {
+        let nowhere = get_as("records-officer", waiting(false), &format!("/matching/{name}")).await;
+        assert_eq!(nowhere.status, 404);
+        nowhere.has(&["No such record"]);
+    }
+}
+
+#[tokio::test]
+async fn an_appointment_is_addressed_whatever_its_reference_is() {
+    let mut source = waiting(false);
+    let (reference, holder) = ("R #1/?é".to_owned(), source.matched[0].person.clone());
+    source.matching.waiting[0].record = NamedRecord::Booking(holder.id, reference.clone());
+    let booking = ims_domain::record::Booking {
+        reference,
+        person: holder.id,
+        programme: "FLU".parse().unwrap(),
+        appointment_on: date(2025, 11, 1),
+        status: ims_domain::record::AppointmentStatus::Booked,
+        provider: "RX1".into(),
+        changed: "20251001T090000".into(),
+        source: source.matching.waiting[0].source.clone(),
+        patient: Patient { date_of_birth: Some(date(1971, 2, 3)), ..Patient::default() },
+        matching: Matching { differences: BTreeSet::from([Difference::BirthDate]), ..Matching::default() },
+    };
+    source.matched = vec![MatchedFile { held: Matched::Booking(Box::new(booking)), person: holder }];
+    let page = format!("/matching/B~{ID}~522023312f3fc3a9");
+    get_as("records-officer", source.clone(), "/matching").await.has(&[&page]);
+    post_as("records-officer", &source, &page, "action=open&reason=complaint+7", OWN).await;
+    let shown = get_as("records-officer", source.clone(), &page).await;
+    shown.has(&["Appointment FLU of 1 November 2025", "3 February 1971", "Confirm", "Leave as nobody"]);
+    assert!(!shown.body.contains("Attach to this number"));
 }

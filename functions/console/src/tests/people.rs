@@ -10,7 +10,7 @@ use ims_domain::record::{Immunisation, Record, Source as From};
 use super::*;
 
 const NUMBER: &str = "9990001014";
-const ID: &str = "00000000-0000-0000-0000-000000000007";
+pub(super) const ID: &str = "00000000-0000-0000-0000-000000000007";
 pub(super) const OWN: (&str, &str) = ("sec-fetch-site", "same-origin");
 const BODY: &str = include_str!("../../../../shared/fhir/tests/fixtures/immunization.json");
 
