@@ -297,6 +297,16 @@ impl Test {
         matches!(self, Self::Date { bound: Bound { from: None, .. }, .. })
     }
 
+    /// Whether, as days go by, what passes changes at most once: all earlier days pass and no later ones, or the reverse.
+    pub(crate) fn is_threshold(&self) -> bool {
+        match self {
+            Self::Date { .. } => true,
+            // Days written YYYYMMDD are in the order of the numbers that they are.
+            Self::Compare { relation, number: Some(_), .. } => !matches!(relation, Equal | NotEqual),
+            _ => false,
+        }
+    }
+
     /// Whether the person's value passes. A missing value (`None`) takes the comparator's NVL.
     ///
     /// A value that cannot be read as the operator needs (a date, a whole number) does not pass.

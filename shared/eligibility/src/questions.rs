@@ -58,6 +58,12 @@ impl CompiledIteration {
         self.rules.get(question).is_some_and(|rule| rule.test.depends_on_today())
     }
 
+    /// Whether, where the subject is a day of the years 1000 to 9999, the answer is the same for all days between two with
+    /// the same answer.
+    pub fn is_threshold(&self, question: usize) -> bool {
+        self.rules.get(question).is_some_and(|rule| rule.test.is_threshold())
+    }
+
     /// The status, and unless NotEligible the place of the best cohort with it, of people with these answers: the same as
     /// [`CompiledIteration::status`] gives.
     pub fn standing(&self, yes: impl Fn(usize) -> bool) -> (Status, Option<usize>) {

@@ -201,7 +201,7 @@ impl<'c> Evaluator<'c> {
         let mut columns: Vec<(&Codes, Vec<u32>)> = Vec::with_capacity(self.inputs.len());
         for (input, pairs) in self.inputs.iter_mut().zip(&pairs) {
             let held = pairs.as_ref().or_else(|| part.column(&input.source.column())).unwrap_or(&nothing);
-            columns.push((&held.codes, input.classes_of(&held.values, self.rules, self.plan, self.today)));
+            columns.push((&held.codes, input.classes_of(held, self.rules, self.plan, self.today)));
         }
         let classes: Vec<usize> = self.inputs.iter().map(|input| input.classes.len()).collect();
         let combinations = classes.iter().try_fold(1usize, |all, classes| all.checked_mul(*classes));
@@ -346,13 +346,45 @@ impl Input {
     }
 
     /// The class of each value, by code.
-    fn classes_of(&mut self, values: &Values, rules: &CompiledIteration, plan: &ContactPlan, today: Date) -> Vec<u32> {
-        match values {
+    fn classes_of(&mut self, held: &Held, rules: &CompiledIteration, plan: &ContactPlan, today: Date) -> Vec<u32> {
+        match &held.values {
             Values::DaysFrom(first, count) => {
+                let thresholds = self.questions.iter().all(|question| rules.is_threshold(*question));
+                if thresholds && self.by_day.is_empty() {
+                    self.fill_days(rules, plan, today);
+                }
+                // Where every day has to be asked about, only those that somebody has are.
+                let had = if thresholds { Vec::new() } else { held.codes.had(held.values.len()) };
                 let day = |code: u32| code.checked_sub(1).map(|past| first + past as i32);
-                (0..*count).map(|code| self.class_of_day(day(code), rules, plan, today)).collect()
+                (0..*count)
+                    .map(|code| match had.get(code as usize) {
+                        Some(false) => 0,
+                        _ => self.class_of_day(day(code), rules, plan, today),
+                    })
+                    .collect()
             }
             Values::Listed(listed) => listed.iter().map(|value| self.class_of(value, rules, plan, today)).collect(),
+        }
+    }
+
+    /// Finds the classes of all kept days by halves: between two days of one class all are of it.
+    fn fill_days(&mut self, rules: &CompiledIteration, plan: &ContactPlan, today: Date) {
+        self.by_day = vec![u32::MAX; KEPT_DAYS.len()];
+        let mut open = vec![(0, KEPT_DAYS.len() - 1)];
+        while let Some((first, last)) = open.pop() {
+            for place in [first, last] {
+                if self.by_day[place] == u32::MAX {
+                    let day = Value::Day(Some(KEPT_DAYS.start + place as i32));
+                    self.by_day[place] = self.ask(&day, rules, plan, today);
+                }
+            }
+            if self.by_day[first] == self.by_day[last] {
+                let class = self.by_day[first];
+                self.by_day[first..=last].fill(class);
+            } else if last - first > 1 {
+                let middle = first.midpoint(last);
+                open.extend([(first, middle), (middle, last)]);
+            }
         }
     }
 
@@ -360,7 +392,9 @@ impl Input {
         let Some(place) = day.filter(|day| KEPT_DAYS.contains(day)).map(|day| (day - KEPT_DAYS.start) as usize) else {
             return self.class_of(&Value::Day(day), rules, plan, today);
         };
-        self.by_day.resize(KEPT_DAYS.len(), u32::MAX);
+        if self.by_day.is_empty() {
+            self.by_day = vec![u32::MAX; KEPT_DAYS.len()];
+        }
         if self.by_day[place] == u32::MAX {
             self.by_day[place] = self.ask(&Value::Day(day), rules, plan, today);
         }

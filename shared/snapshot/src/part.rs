@@ -121,6 +121,18 @@ impl Codes {
         }
     }
 
+    /// Which of so many codes somebody has.
+    pub(crate) fn had(&self, distinct: usize) -> Vec<bool> {
+        let mut had = vec![false; distinct];
+        match self {
+            Self::Same => had.iter_mut().take(1).for_each(|had| *had = true),
+            Self::Bytes(codes) => codes.iter().for_each(|code| had[usize::from(*code)] = true),
+            Self::Shorts(codes) => codes.iter().for_each(|code| had[usize::from(*code)] = true),
+            Self::Words(codes) => codes.iter().for_each(|code| had[*code as usize] = true),
+        }
+        had
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Self::Same => 0,

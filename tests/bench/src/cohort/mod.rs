@@ -7,6 +7,7 @@ mod population;
 pub mod reselect;
 mod threads;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -184,8 +185,17 @@ pub fn run(options: &Options) -> Result<Outcome> {
                 }
                 let ran = match engine {
                     0 => run_child(&Child::File { people, out: out.clone() })?,
-                    engine => peers.select(engine - 1, people, &out)?,
+                    engine => match peers.select(engine - 1, people, &out) {
+                        Ok(ran) => ran,
+                        // Out of memory, for one: the others are measured all the same.
+                        Err(error) => {
+                            step(format!("{named}, run {}: {error:#}", turn + 1));
+                            continue;
+                        }
+                    },
                 };
+                // What is being written to the disk should not disturb the next run.
+                File::open(&out)?.sync_all()?;
                 step(format!(
                     "{named}, run {}: {} {:.2} s, {} candidates",
                     turn + 1,
@@ -209,12 +219,13 @@ pub fn run(options: &Options) -> Result<Outcome> {
     }
     kept(&mut results, people, &out, &digests[0].1, &peers)?;
     std::fs::remove_file(&out)?;
-    Ok(Outcome { equal_output: Some(equal), results })
+    let compared = digests.iter().any(|(name, _)| *name != digests[0].0);
+    Ok(Outcome { equal_output: compared.then_some(equal), results })
 }
 
 fn add(results: &mut Vec<Case>, named: &str, series: &[Series]) {
     let [ours, peers @ ..] = series else { return };
-    for peer in peers {
+    for peer in peers.iter().filter(|peer| !peer.seconds.is_empty()) {
         let case = Case::new(named, median(ours.seconds.clone()), "s", Better::Lower);
         results.push(case.beside(&peer.name, median(peer.seconds.clone())));
         let case = Case::new(format!("{named}: peak memory"), ours.peak as f64 / 1e9, "GB", Better::Lower);
@@ -234,7 +245,7 @@ fn kept(results: &mut Vec<Case>, people: u64, out: &Path, digest: &str, peers: &
         Case::new("columns kept: peak memory", kept.peak as f64 / 1e9, "GB", Better::Lower),
     ]);
     let previews = run_child(&Child::Preview { people })?;
-    let peers = [peers.preview(0, people)?, peers.preview(1, people)?];
+    let peers: Vec<Ran> = [0, 1].into_iter().filter_map(|peer| peers.preview(peer, people).ok()).collect();
     for (place, by) in BY.iter().enumerate() {
         let name = By::NAMES.iter().find(|(_, known)| known == by).map_or("", |(name, _)| name);
         let times = kept.previews.iter().skip(place).step_by(BY.len()).copied().collect();
