@@ -5,13 +5,14 @@
 
 pub mod arrival;
 pub mod content;
+pub mod sender;
 
 use aws_lambda_events::event::s3::S3Event;
 use futures::{StreamExt, TryStreamExt, stream};
-use ims_fhir::ack;
-use ims_messaging::{Bucket, ChunkJob, MessagingError, ObjectError, Queue};
+use ims_fhir::{ack, batch::FileName};
+use ims_messaging::{Bucket, ChunkJob, MessagingError, ObjectError, Queue, SENDER_MAILBOX};
 use ims_runtime::Service;
-use ims_runtime::auth::Permissions;
+use ims_runtime::auth::{Permissions, SendersError};
 use ims_store::{FeedFile, FeedFileState, StoreError};
 use jiff::{Span, Timestamp};
 use record_ingest::chunk::{Chunk, chunk_key};
@@ -20,6 +21,7 @@ use thiserror::Error;
 
 use arrival::{Arrival, EventError};
 use content::{Content, ContentError};
+use sender::Rules;
 
 /// Chunks written at the same time.
 const CONCURRENCY: usize = 16;
@@ -45,6 +47,9 @@ pub enum IntakeError {
     /// The built-in permissions.
     #[error("the built-in permissions cannot be read")]
     Permissions(#[from] serde_json::Error),
+    /// The registered senders.
+    #[error("IMS_SENDERS: {0}")]
+    Senders(#[from] SendersError),
     /// A whole second's worth of acknowledgements of one name is taken.
     #[error("no free name for the acknowledgement of {0}")]
     Acknowledgement(String),
@@ -56,8 +61,9 @@ pub enum IntakeError {
 /// Where one could not be taken in; the event should come again.
 pub async fn handle(service: &Service, event: S3Event) -> Result<(), IntakeError> {
     let permissions = Permissions::built_in(service.settings.is_sandbox())?;
+    let rules = Rules::from_env(&service.settings)?;
     for record in &event.records {
-        take(service, &permissions, &Arrival::read(record)?).await?;
+        take(service, &permissions, &rules, &Arrival::read(record)?).await?;
     }
     Ok(())
 }
@@ -82,7 +88,12 @@ fn item(arrival: &Arrival, name: Option<&FeedName>) -> FeedFile {
     }
 }
 
-async fn take(service: &Service, permissions: &Permissions, arrival: &Arrival) -> Result<(), IntakeError> {
+async fn take(
+    service: &Service,
+    permissions: &Permissions,
+    rules: &Rules,
+    arrival: &Arrival,
+) -> Result<(), IntakeError> {
     let store = &service.store;
     let name = FeedName::parse(&arrival.name, permissions);
     let file = item(arrival, name.as_ref().ok());
@@ -99,6 +110,10 @@ async fn take(service: &Service, permissions: &Permissions, arrival: &Arrival) -
         Ok(name) => name,
         Err(error) => return refuse(service, file, FeedFileState::Failed, Some(error.to_string())).await,
     };
+    if let Err(why) = judge(service, rules, arrival, &name).await? {
+        let file = FeedFile { error: Some(why.clone()), ..file };
+        return refuse(service, file, FeedFileState::Unauthorised, Some(why)).await;
+    }
     if !name.is_permitted(permissions) {
         return refuse(service, file, FeedFileState::Unauthorised, None).await;
     }
@@ -135,6 +150,21 @@ async fn take(service: &Service, permissions: &Permissions, arrival: &Arrival) -
         Err(error) => return Err(error.into()),
     }
     send(service, &file).await
+}
+
+/// Whether a file may come from where it came from; else why not.
+async fn judge(
+    service: &Service,
+    rules: &Rules,
+    arrival: &Arrival,
+    name: &FeedName,
+) -> Result<Result<(), String>, ObjectError> {
+    let mailbox = match rules.trusts(&arrival.principal) {
+        true => service.objects.note(Bucket::Inbound, &arrival.name, SENDER_MAILBOX).await?,
+        false => None,
+    };
+    let ods_code = FileName::parse(&arrival.name).map_or_else(|_| name.sender.clone(), |file| file.ods);
+    Ok(rules.judge(&arrival.principal, mailbox.as_deref(), &ods_code, name.feed.code()))
 }
 
 /// Notes a file unless its name is noted; gives back what is noted.
@@ -178,7 +208,10 @@ async fn refuse(
 
 /// Writes the InfAck. Uploads of one name within a second would share its key, so the later takes the next second.
 async fn acknowledge(service: &Service, file: &FeedFile, accepted: bool) -> Result<(), IntakeError> {
-    let text = ack::inf_ack(&file.message_id, file.received, accepted);
+    let text = match &file.error {
+        Some(why) if !accepted => ack::inf_ack_because(&file.message_id, file.received, why),
+        _ => ack::inf_ack(&file.message_id, file.received, accepted),
+    };
     for seconds in 0..60 {
         let key = ack::inf_ack_key(&file.name, later(file.received, seconds));
         if service.objects.create(Bucket::Acks, &key, text.clone().into_bytes(), "text/csv").await? {

@@ -15,7 +15,7 @@ const SEED: &str = "1";
 const EXAMPLES: &str = "25";
 /// What is compared.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
-    response_schema_conformance,ignored_auth";
+    response_schema_conformance,ignored_auth,missing_required_header,unsupported_method,allow_header_conformance";
 /// Who asks: a supplier that may do everything in a sandbox.
 const SUPPLIER: &str = "Postman_Auth";
 

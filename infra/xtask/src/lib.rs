@@ -11,6 +11,7 @@ pub mod demo;
 pub mod deploy;
 pub mod endpoints;
 pub mod logs;
+pub mod mesh;
 pub mod pack;
 pub mod package;
 pub mod processes;

@@ -160,6 +160,9 @@ struct Up {
     /// Build the functions with optimisation, as for AWS
     #[arg(long)]
     release: bool,
+    /// Run a MESH server beside, and collect files from its mailbox
+    #[arg(long)]
+    mesh: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -177,6 +180,7 @@ impl Up {
             visibility_seconds: self.visibility_seconds,
             fresh: !self.still,
             faults: self.faults,
+            mesh: self.mesh,
             optimised: self.release,
         })
     }

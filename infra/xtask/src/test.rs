@@ -319,7 +319,14 @@ fn e2e(args: &TestArgs) -> Result<Done> {
     let own = OwnStack::new("e2e")?;
     let mut up = own.task("up")?;
     up.args(["--emulator", emulator_name(args.emulator), "--send-fence-seconds", FENCE_SECONDS])
-        .args(["--token-window-seconds", TOKEN_WINDOW_SECONDS, "--visibility-seconds", VISIBILITY_SECONDS, "--faults"])
+        .args([
+            "--token-window-seconds",
+            TOKEN_WINDOW_SECONDS,
+            "--visibility-seconds",
+            VISIBILITY_SECONDS,
+            "--faults",
+            "--mesh",
+        ])
         .stdout(Stdio::null());
     if !up.status().context("setting the local stack up")?.success() {
         bail!("the local stack does not come up; see above");

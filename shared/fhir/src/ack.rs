@@ -9,6 +9,7 @@ const INF_HEADER: &str = "MESSAGE_HEADER_ID|HEADER_RESPONSE_CODE|ISSUE_SEVERITY|
 const BUS_HEADER: &str = "MESSAGE_HEADER_ID|HEADER_RESPONSE_CODE|ISSUE_SEVERITY|ISSUE_CODE|ISSUE_DETAILS_CODE|\
     RESPONSE_TYPE|RESPONSE_CODE|RESPONSE_DISPLAY|RECEIVED_TIME|MAILBOX_FROM|LOCAL_ID|IMMS_ID|OPERATION_OUTCOME|\
     MESSAGE_DELIVERY";
+const FILE_FAILED_DISPLAY: &str = "Infrastructure Level Response Value - Processing Error";
 const ROW_FAILED: &str = "30002";
 const ROW_FAILED_DISPLAY: &str = "Business Level Response Value - Processing Error";
 
@@ -43,14 +44,20 @@ pub fn bus_ack_json_key(file: &str, created: Timestamp) -> String {
     format!("forwardedFile/{}_BusAck_{}.json", stem(file), compact_time(created))
 }
 
+/// The InfAck of a file that is refused, with the reason beside the national words.
+#[must_use]
+pub fn inf_ack_because(message_id: &str, created: Timestamp, why: &str) -> String {
+    let why: String = why.chars().map(|c| if c == '|' || c.is_control() { ' ' } else { c }).collect();
+    inf_ack(message_id, created, false).replacen(FILE_FAILED_DISPLAY, &format!("{FILE_FAILED_DISPLAY}: {why}"), 1)
+}
+
 /// The InfAck: whether the file as such was accepted.
 #[must_use]
 pub fn inf_ack(message_id: &str, created: Timestamp, accepted: bool) -> String {
     let [header, severity, code, details, response, display, delivery] = if accepted {
         ["Success", "Information", "OK", "20013", "20013", "Success", "True"]
     } else {
-        let display = "Infrastructure Level Response Value - Processing Error";
-        ["Failure", "Fatal", "Fatal Error", "10001", "10002", display, "False"]
+        ["Failure", "Fatal", "Fatal Error", "10001", "10002", FILE_FAILED_DISPLAY, "False"]
     };
     let created = compact_time(created);
     format!(

@@ -7,5 +7,5 @@ mod objects;
 mod queues;
 
 pub use jobs::{ChunkJob, ClaimJob, IssueJob, LetterJob, PartJob, SmsJob};
-pub use objects::{Bucket, Buckets, ObjectError, Objects};
+pub use objects::{Bucket, Buckets, ObjectError, Objects, SENDER_MAILBOX};
 pub use queues::{Depth, MessagingError, Queue, Queues, handle_each};

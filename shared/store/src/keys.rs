@@ -180,6 +180,15 @@ pub fn mark(id: uuid::Uuid) -> Key {
     (format!("{MARK_PREFIX}{id}"), "-".to_owned())
 }
 
+/// `control`: the partition of files that came by MESH and whose acknowledgements are still to be sent.
+pub const TRANSFERS: &str = "MESH";
+
+/// `control`: a file that came by MESH.
+#[must_use]
+pub fn transfer(file: &str) -> Key {
+    (TRANSFERS.to_owned(), file.to_owned())
+}
+
 /// `control`: an item by name.
 #[must_use]
 pub fn control(name: &str) -> Key {

@@ -17,6 +17,7 @@ mod outreach;
 mod persons;
 mod tables;
 mod transaction;
+mod transfers;
 
 pub use applications::Application;
 pub use apply::{Actor, Holders, Revision};
@@ -29,6 +30,7 @@ pub use item::{Item, from_item, to_item};
 pub use outreach::{DueEntry, PendingLetter};
 pub use tables::{Table, Tables};
 pub use transaction::{Overtaken, Transaction, until_it_holds};
+pub use transfers::Transfer;
 
 use aws_sdk_dynamodb::Client;
 

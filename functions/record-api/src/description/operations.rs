@@ -20,14 +20,17 @@ pub(super) const TAGS: [(&str, &str); 3] = [
 /// A record that is taken on and after 2 October 2025.
 const EXAMPLE: &str = include_str!("example.json");
 
+/// An answer where all is well: status, text, media type and schema of the body, headers.
+type Good = (u16, &'static str, Option<(&'static str, &'static str)>, &'static [&'static str]);
+
 /// What is said of a route.
 struct Wording {
     id: &'static str,
     tag: usize,
     summary: &'static str,
     text: &'static str,
-    /// Answers where all is well: status, text, media type and schema of the body, headers.
-    answers: Vec<(u16, &'static str, Option<(&'static str, &'static str)>, &'static [&'static str])>,
+    /// Answers where all is well.
+    answers: Vec<Good>,
     /// Statuses of refusals, beside those that every operation with a token has.
     refusals: &'static [u16],
 }
