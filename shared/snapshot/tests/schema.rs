@@ -1,4 +1,5 @@
 //! The README's tables are those of the code.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use ims_snapshot::{ContactRow, PersonRow, Row, VaccinationRow};
 
