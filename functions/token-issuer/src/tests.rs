@@ -179,7 +179,7 @@ async fn bad_assertions_get_no_token_and_are_told_why() {
         ("alg none, signed", format!("{none}.{body}.{signature}"), "with a known 'alg'"),
         (
             "changed",
-            format!("{header}.{}.{signature}", url(valid.to_string().replace("EMIS", "TPP").as_bytes())),
+            format!("{header}.{}.{signature}", url(valid.to_string().replace("\"x\"", "\"y\"").as_bytes())),
             "signature",
         ),
         ("cut off", format!("{header}.{body}"), "no token (JWT)"),
