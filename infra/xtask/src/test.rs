@@ -343,11 +343,13 @@ fn e2e(args: &TestArgs) -> Result<Done> {
     }
     step("suppliers' test pack");
     done = done.and(counted(&mut pack::command(&own.dir)?, true, row_counts)?);
+    // Before words that are nobody's name come in as names, such as "true".
+    done = done.and(own.logs()?);
     if let Some(python) = contract::python()? {
         step("contract: the API's answers against its description");
         done = done.and(counted(&mut contract::command(&python, &own.dir)?, true, contract_counts)?);
     }
-    Ok(done.and(own.logs()?))
+    Ok(done)
 }
 
 /// The national API's own feature files, where there are acceptance data.
