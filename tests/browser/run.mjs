@@ -12,7 +12,10 @@ const word = process.argv[2] ?? "";
 const bench = await Bench.open(chromium);
 const counts = { passed: 0, failed: 0, skipped: 0 };
 try {
-  for (const spec of ["sign-in", "picture", "charts", "keyboard", "refresh", "headers", "pages", "people"]) {
+  const specs = [
+    "sign-in", "picture", "charts", "keyboard", "refresh", "headers", "pages", "people", "drafts", "matching",
+  ];
+  for (const spec of specs) {
     const { tests } = await import(`./specs/${spec}.mjs`);
     for (const [name, test] of Object.entries(tests(bench))) {
       if (!`${spec}: ${name}`.includes(word)) continue;

@@ -115,6 +115,14 @@ async fn every_change_of_a_record_reaches_its_subscribers_in_an_unbroken_chain()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_whose_writer_died_is_finished_and_the_chain_goes_on() {
     let Some(stack) = stack().await.unwrap() else { return };
+    let number = nhs_number(PEOPLE + 3);
+    let serial = stack.run.to_string();
+    let known =
+        [("NHS_NUMBER", number.as_str()), ("PRIMARY_CARE_PROVIDER", "B81087"), ("SERIAL_CHANGE_NUMBER", &serial)];
+    let name = format!("Demographics_v1_X26_{}.csv", stack.stamp(61));
+    stack.drop_file(&name, rows::demographics_file(&[rows::demographics(&known)])).await.unwrap();
+    let (left_behind, body) = immunization(&format!("{}-left-behind", stack.run), &number);
+    assert_eq!(call(&stack, Method::POST, "Immunization", None, &body).await, 201);
     // Until what earlier tests changed has come through.
     let mut before = chain(&stack, "central").await;
     loop {
@@ -126,7 +134,8 @@ async fn a_file_whose_writer_died_is_finished_and_the_chain_goes_on() {
         before = now;
     }
     let next = before.len() as u64 + 1;
-    let orphan = Row { sequence: next, immunisation: "written-by-one-that-died".into(), version: 1, ..Row::default() };
+    let record = serde_json::Map::from_iter([("NHS_NUMBER".to_owned(), json!(number))]);
+    let orphan = Row { sequence: next, immunisation: left_behind.to_string(), version: 77, record, ..Row::default() };
     let key = format!("central/{next:012}");
     let line = serde_json::to_vec(&orphan).unwrap();
     stack.running.put("outbound", &format!("{key}.ndjson"), line).await.unwrap();
@@ -136,6 +145,19 @@ async fn a_file_whose_writer_died_is_finished_and_the_chain_goes_on() {
     let rows = rows_of(&stack, "central", id, 1).await;
     assert_eq!(rows[0].sequence, next + 1, "after the orphan, which keeps its place");
     assert!(stack.running.keys("outbound").await.unwrap().contains(&format!("{key}.parquet")));
+    // Its event tells what the file does not: from the record and the person as they are now.
+    let begun = Instant::now();
+    let event = loop {
+        let bodies = stack.take("record-events").await.unwrap();
+        let mut details = bodies.iter().map(|body| serde_json::from_str::<Value>(body).unwrap()["detail"].clone());
+        if let Some(found) = details.find(|detail| detail["version"] == 77) {
+            break found;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "the orphan is not announced");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert_eq!((&event["immunisation"], &event["practice"]), (&json!(left_behind.to_string()), &json!("B81087")));
+    assert!(event["subject_age"].is_i64(), "{event}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,9 @@ from . import feeds
 from .fields import LONDON, Rejected, day, moment, nhs_number, one_of, past_day, past_moment, required
 
 DISEASES = {"840539006": "COVID", "6142004": "FLU"}  # SNOMED CT code of the one target disease
+VACCINES = set(
+    "3IN1 4IN1 6IN1 BCG COVID FLU HEPB HIB HIBMENC HPV MENACWY MENB MMR MMRV PNEUMOCOCCAL PERTUSSIS ROTAVIRUS RSV SHINGLES".split()
+)
 GENDERS = {"0", "1", "2", "9", "male", "female", "not known", "not-known", "not specified", "not-specified"}
 
 
@@ -205,7 +208,7 @@ class Register:
         row = {name: str(row.get(name) or "") for name in feeds.BOOKINGS}
         number = nhs_number(row["NHS_NUMBER"])
         required(row, "BOOKING_REFERENCE_NUMBER")
-        one_of(row["SERVICE"], {"FLU", "COVID"}, "SERVICE")
+        one_of(row["SERVICE"], VACCINES, "SERVICE")
         one_of(row["APPOINTMENT_STATUS"], {"BOOKED", "CANCELLED", "ATTENDED", "DNA"}, "APPOINTMENT_STATUS")
         appointment = moment(row["APPOINTMENT_DATE_TIME"], "APPOINTMENT_DATE_TIME")
         changed = past_moment(row["CREATED_DATE_TIME"], "CREATED_DATE_TIME", today)

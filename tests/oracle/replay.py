@@ -278,8 +278,9 @@ class Replay:
 
 
 def load_plans(folder):
-    """The contact plans in a folder of campaigns."""
-    return [json.loads(path.read_text()) for path in sorted(Path(folder).glob("*.plan.json"))]
+    """The contact plans in a folder of campaigns, of those whose criteria the oracle knows."""
+    plans = [json.loads(path.read_text()) for path in sorted(Path(folder).glob("*.plan.json"))]
+    return [plan for plan in plans if plan["campaign"] in CRITERIA]
 
 
 def load_timeline(path):

@@ -264,7 +264,7 @@ def test_bad_rows_are_refused_and_the_rest_of_the_file_is_read(story):
         vaccination(ANN, "e", flag="DELETE"), vaccination("", "f"), vaccination(ANN, "a", "20251003", flag="update"),
     ])
     story.file(MONDAY, "cohorts", [cohort(ANN, "at_risk", date="20251007"), cohort(ANN, "at_risk", "STAY")])
-    story.file(MONDAY, "bookings", [booking(ANN, CREATED_DATE_TIME="20251007T100000"), booking(ANN, service="RSV")])
+    story.file(MONDAY, "bookings", [booking(ANN, CREATED_DATE_TIME="20251007T100000"), booking(ANN, service="PLAGUE")])
     replay = story.play()
     assert [(file["accepted"], sum(file["rejected"].values())) for file in replay.register.files] == [
         (1, 4), (3, 6), (0, 2), (0, 2),

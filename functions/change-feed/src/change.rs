@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ims_domain::matching::Ruling;
 use ims_domain::record::{Action, Immunisation};
 use ims_domain::{Person, clock};
 use ims_fhir::batch::HEADER;
@@ -73,6 +74,10 @@ pub struct Row {
     pub supplier: String,
     /// Business time of the change at its source, `YYYYMMDDThhmmss`.
     pub changed: String,
+    /// Where the record stands with who holds it: `agreed`, `unmatched` (it counts for nobody until it is matched),
+    /// `confirmed`, `attached` or `nobodys`.
+    #[serde(default)]
+    pub matching: String,
     /// What cleansing did; see [`Rule`].
     pub cleansing: Vec<String>,
     /// The record in the batch format's columns.
@@ -100,6 +105,8 @@ pub struct Change {
 
 /// The member of [`Row::record`] that tells the organisation.
 pub(crate) const ORGANISATION: &str = "SITE_CODE";
+/// The member of [`Row::record`] that tells whom it is about.
+pub(crate) const NHS_NUMBER: &str = "NHS_NUMBER";
 
 impl Change {
     /// The change that an immunisation, as written, stands for.
@@ -119,7 +126,13 @@ impl Change {
             flat.rules.push(Rule::WhereaboutsWithheld);
         }
         let columns = HEADER.iter().zip(flat.values);
-        let record = columns.map(|(name, value)| ((*name).to_owned(), Value::String(value))).collect();
+        let mut record: Map<String, Value> =
+            columns.map(|(name, value)| ((*name).to_owned(), Value::String(value))).collect();
+        // Of a record that staff attached to somebody the number is theirs, whatever it came with.
+        let is_attached = held.matching.decision.as_ref().is_some_and(|decision| decision.ruling == Ruling::Attached);
+        if let Some(number) = person.and_then(|person| person.nhs_number).filter(|_| is_attached && !held.deleted) {
+            record.insert(NHS_NUMBER.to_owned(), Value::String(number.to_string()));
+        }
         let row = Row {
             sequence: 0,
             operation,
@@ -128,6 +141,7 @@ impl Change {
             vaccine_type: held.vaccine.code().to_owned(),
             supplier: held.source.supplier.clone(),
             changed: held.source.order.clone(),
+            matching: held.matching.name().to_owned(),
             cleansing: flat.rules.iter().map(ToString::to_string).collect(),
             record,
         };
@@ -193,6 +207,7 @@ impl ims_snapshot::Row for Row {
             text!("vaccine_type", "vaccine type", vaccine_type),
             text!("supplier", "supplier of this version", supplier),
             text!("changed", "business time of the change at its source", changed),
+            text!("matching", "where the record stands with who holds it", matching),
             texts!("cleansing", "what cleansing did", cleansing),
         ];
         columns.extend(HEADER.iter().map(|name| {

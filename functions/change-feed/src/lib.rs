@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use aws_lambda_events::event::dynamodb::Event as StreamEvent;
 use ims_domain::PersonId;
-use ims_domain::record::Immunisation;
+use ims_domain::record::{Booking, Immunisation};
 use ims_messaging::ObjectError;
 use ims_runtime::Service;
 use ims_snapshot::SnapshotError;
@@ -86,7 +86,9 @@ pub enum ChangeFeedError {
 /// # Errors
 /// Where it cannot be read, or a table, a bucket or the event bus fails; the stream then delivers again.
 pub async fn handle(feed: &ChangeFeed, event: Value) -> Result<Value, ChangeFeedError> {
-    let immunisations = read(serde_json::from_value(event)?)?;
+    let delivered = read(serde_json::from_value(event)?)?;
+    announce::announce_unmatched(feed, &delivered).await?;
+    let immunisations = delivered.immunisations;
     if immunisations.is_empty() {
         return Ok(Value::Null);
     }
@@ -102,16 +104,24 @@ pub async fn handle(feed: &ChangeFeed, event: Value) -> Result<Value, ChangeFeed
     Ok(Value::Null)
 }
 
-/// The immunisations of a delivery, as they were written; past versions, appointments and deletions of items are none.
-fn read(event: StreamEvent) -> Result<Vec<Immunisation>, ChangeFeedError> {
-    let mut found = Vec::with_capacity(event.records.len());
+/// What a delivery holds, as it was written; past versions and deletions of items are nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Delivered {
+    pub(crate) immunisations: Vec<Immunisation>,
+    /// Appointments: subscribers do not receive them, but their suppliers hear of those that wait to be matched.
+    pub(crate) bookings: Vec<Booking>,
+}
+
+fn read(event: StreamEvent) -> Result<Delivered, ChangeFeedError> {
+    let mut found = Delivered::default();
+    let unreadable = |error: serde_dynamo::Error| ChangeFeedError::Record(error.to_string());
     for record in event.records {
         let image = record.change.new_image;
-        let is_immunisation =
-            matches!(image.get("sk"), Some(serde_dynamo::AttributeValue::S(sk)) if sk.starts_with("IMM#"));
-        if is_immunisation {
-            let read = serde_dynamo::from_item(image);
-            found.push(read.map_err(|error| ChangeFeedError::Record(error.to_string()))?);
+        let Some(serde_dynamo::AttributeValue::S(sk)) = image.get("sk") else { continue };
+        if sk.starts_with("IMM#") {
+            found.immunisations.push(serde_dynamo::from_item(image).map_err(unreadable)?);
+        } else if sk.starts_with("BKG#") {
+            found.bookings.push(serde_dynamo::from_item(image).map_err(unreadable)?);
         }
     }
     Ok(found)
@@ -126,7 +136,7 @@ mod tests {
         let event: StreamEvent = serde_json::from_str(include_str!("../fixtures/stream.json")).unwrap();
         assert_eq!(event.records.len(), 3);
         let found = read(event).unwrap();
-        let versions: Vec<u32> = found.iter().map(|held| held.version).collect();
+        let versions: Vec<u32> = found.immunisations.iter().map(|held| held.version).collect();
         assert_eq!(versions, [2]);
     }
 }

@@ -2,16 +2,15 @@
 //!
 //! Higher cohorts come first; within a cohort the lot decides. The same job again writes the same object.
 
-use std::collections::HashMap;
-
+use bytes::Bytes;
+use ims_decision::preview::{self, PreviewPart};
 use ims_decision::{DecisionError, Rules, RulesCache};
 use ims_domain::PersonId;
 use ims_domain::campaign::Wave;
-use ims_eligibility::Status;
-use ims_messaging::{Bucket, MessagingError, ObjectError, PartJob, handle_each};
+use ims_messaging::{Bucket, MessagingError, ObjectError, PartJob, PreviewJob, SelectionJob, handle_each};
 use ims_runtime::Service;
-use ims_snapshot::{Manifest, PersonRow, SnapshotError, read_parquet};
-use ims_store::{PartResult, StoreError};
+use ims_snapshot::{Manifest, Part, PersonRow, Selector, SnapshotError, read_parquet};
+use ims_store::{Definition, PartResult, StoreError};
 use jiff::civil::Date;
 use serde_json::Value;
 use thiserror::Error;
@@ -50,7 +49,13 @@ pub enum SelectionError {
 /// # Errors
 /// Where the event is no queue messages; a failed message is reported in the answer.
 pub async fn handle(service: &Service, rules: &RulesCache, event: Value) -> Result<Value, SelectionError> {
-    let answer = handle_each(serde_json::from_value(event)?, |job: PartJob| select(service, rules, job)).await;
+    let answer = handle_each(serde_json::from_value(event)?, |job: SelectionJob| async move {
+        match job {
+            SelectionJob::Wave(job) => Box::pin(select(service, rules, job)).await,
+            SelectionJob::Preview(job) => Box::pin(preview(service, rules, job)).await,
+        }
+    })
+    .await;
     Ok(serde_json::to_value(answer)?)
 }
 
@@ -60,11 +65,11 @@ async fn select(service: &Service, rules: &RulesCache, job: PartJob) -> Result<(
     let rules = rules.get(&service.store, &job.campaign, wave.definition).await?;
     let manifest: Manifest = service.objects.read_json(Bucket::Snapshot, &Manifest::key(&wave.manifest)).await?;
     let key = manifest.part_key::<PersonRow>(job.part).ok_or_else(|| absent(&format!("snapshot part {}", job.part)))?;
-    let people: Vec<PersonRow> = read_parquet(service.objects.read(Bucket::Snapshot, key).await?)?;
-    let (eligible, candidates) = candidates(&rules, &wave, &people, wave.selected_on)?;
+    let bytes = service.objects.read(Bucket::Snapshot, key).await?;
+    let (people, eligible, candidates) = candidates(&rules, &wave, bytes.into(), wave.selected_on)?;
     let result = PartResult {
         part: job.part,
-        people: u64::try_from(people.len()).unwrap_or(u64::MAX),
+        people,
         eligible,
         candidates: u64::try_from(candidates.len()).unwrap_or(u64::MAX),
         object: format!("waves/{}/{}/parts/{:05}.json", job.campaign, job.wave, job.part),
@@ -78,41 +83,49 @@ async fn select(service: &Service, rules: &RulesCache, job: PartJob) -> Result<(
     Ok(())
 }
 
-/// How many of a part are eligible, and who of them is to be invited, in order.
+/// Counts whom a draft would select in a part, beside the version in force. The same job again writes the same object.
+async fn preview(service: &Service, rules: &RulesCache, job: PreviewJob) -> Result<(), SelectionError> {
+    let absent = |what: &str| SelectionError::Absent(format!("{what} of campaign '{}'", job.campaign));
+    let draft = service.store.draft(&job.campaign, &job.draft).await?;
+    let draft = draft.ok_or_else(|| absent(&format!("draft '{}'", job.draft)))?;
+    let base = rules.get(&service.store, &job.campaign, draft.base).await?;
+    let manifest: Manifest = service.objects.read_json(Bucket::Snapshot, &Manifest::key(&draft.manifest)).await?;
+    let key = manifest.part_key::<PersonRow>(job.part).ok_or_else(|| absent(&format!("snapshot part {}", job.part)))?;
+    let people: Vec<PersonRow> = read_parquet(service.objects.read(Bucket::Snapshot, key).await?)?;
+    let definition = Definition { campaign: draft.campaign, version: 0, rules: draft.rules, plan: draft.plan };
+    let found = preview::preview(&Rules::new(definition)?, Some(&base), &people, draft.day)?;
+    service.objects.put_json(Bucket::Work, &PreviewPart::key(&job.campaign, &job.draft, job.part), &found).await?;
+    tracing::info!(campaign = %job.campaign, draft = %job.draft, part = job.part, "part previewed");
+    Ok(())
+}
+
+/// How many people are in a part and how many are eligible, and who is to be invited, in order.
 ///
 /// # Errors
-/// Where no iteration of the campaign is live.
+/// Where no iteration of the campaign is live, or the part cannot be read.
 pub fn candidates(
     rules: &Rules,
     wave: &Wave,
-    people: &[PersonRow],
+    part: Bytes,
     today: Date,
-) -> Result<(u64, Vec<Candidate>), SelectionError> {
-    let places: HashMap<String, u32> = rules.cohort_places();
-    let mut eligible = 0;
-    let mut found = Vec::new();
-    for row in people.iter().filter(|row| !row.is_off_list()) {
-        let (status, cohort) = rules.ask(row, today)?;
-        if status == Status::NotEligible {
-            continue;
-        }
-        eligible += 1;
-        let cohort = cohort.unwrap_or_default();
-        if status != Status::Actionable || !(wave.cohorts.is_empty() || wave.cohorts.contains(&cohort)) {
-            continue;
-        }
-        let dose = rules.next_dose(row);
-        let plan = rules.plan();
-        let invited = row.programme(plan.programme).is_some_and(|history| history.is_invited(&plan.campaign, dose));
-        if invited || dose > plan.doses {
-            continue;
-        }
-        let person = row.person_id.parse().map_err(|_| SelectionError::Absent("person id in a snapshot row".into()))?;
-        let place = places.get(&cohort).copied().unwrap_or(u32::MAX);
-        found.push((place, row.lot, person, dose, cohort));
-    }
+) -> Result<(u64, u64, Vec<Candidate>), SelectionError> {
+    let iteration = rules.iteration(today)?;
+    let places = rules.cohort_places();
+    let cohorts: Vec<(u32, &str)> =
+        iteration.cohort_labels().map(|label| (places.get(label).copied().unwrap_or(u32::MAX), label)).collect();
+    let mut selector = Selector::new(&iteration, rules.plan(), today).limited_to(&wave.cohorts);
+    let part = Part::read(part, &selector.needed_to_list())?;
+    let (eligible, found) = selector.candidates(&part)?;
+    let mut found: Vec<Candidate> = found
+        .into_iter()
+        .map(|candidate| {
+            let (place, label) = cohorts[usize::from(candidate.cohort)];
+            (place, candidate.lot, candidate.person, candidate.dose, label.to_owned())
+        })
+        .collect();
+    // The place of a cohort is that among all iterations of the campaign.
     found.sort_unstable();
-    Ok((eligible, found))
+    Ok((part.people() as u64, eligible, found))
 }
 
 #[cfg(test)]
@@ -130,5 +143,17 @@ mod tests {
         .await;
         assert!(answer.batch_item_failures.is_empty());
         assert_eq!(seen, [("flu-2025".to_owned(), "w1".to_owned(), 0)]);
+    }
+
+    #[tokio::test]
+    async fn a_job_is_a_part_of_a_wave_or_of_a_preview() {
+        let (of_wave, of_preview) = (
+            PartJob { campaign: "flu".into(), wave: "w1".into(), part: 2 },
+            PreviewJob { campaign: "flu".into(), draft: "d".into(), part: 2 },
+        );
+        let read = |text: String| serde_json::from_str::<SelectionJob>(&text).unwrap();
+        assert_eq!(read(serde_json::to_string(&of_wave).unwrap()), SelectionJob::Wave(of_wave));
+        assert_eq!(read(serde_json::to_string(&of_preview).unwrap()), SelectionJob::Preview(of_preview));
+        assert!(serde_json::from_str::<SelectionJob>(r#"{"campaign": "flu", "part": 1}"#).is_err());
     }
 }

@@ -9,11 +9,13 @@
 pub mod assets;
 mod audit;
 mod campaigns;
+mod drafts;
 mod feeds;
 mod form;
 pub mod headers;
 mod layout;
 mod live;
+mod matching;
 mod person;
 pub mod picture;
 pub mod rooms;
@@ -39,7 +41,10 @@ use thiserror::Error;
 
 pub use assets::Assets;
 pub use live::Live;
-pub use source::{CampaignRecord, FileRuling, PersonFile, QueueDepth, SnapshotState, Source, SourceError};
+pub use source::{
+    CampaignRecord, FileRuling, Matched, MatchedFile, MatchingList, PersonFile, QueueDepth, SnapshotState, Source,
+    SourceError,
+};
 
 use layout::{Frame, Problem};
 use picture::{Picture, PictureError};
@@ -194,7 +199,13 @@ pub fn router(console: Arc<Console>) -> Router {
         .merge(room(
             &console,
             Room::Campaigns,
-            &[("/campaigns", get(campaigns::all)), ("/campaigns/{campaign}", get(campaigns::one))],
+            &[
+                ("/campaigns", get(campaigns::all)),
+                ("/campaigns/{campaign}", get(campaigns::one)),
+                ("/campaigns/{campaign}/drafts", get(drafts::edit).post(drafts::submit)),
+                ("/campaigns/{campaign}/drafts/{draft}", get(drafts::one).post(drafts::again)),
+                ("/campaigns/{campaign}/drafts/{draft}/examples", get(drafts::examples)),
+            ],
         ))
         .merge(room(&console, Room::Waves, &[("/waves", get(waves::page))]))
         .merge(room(
@@ -204,6 +215,11 @@ pub fn router(console: Arc<Console>) -> Router {
                 ("/person", get(person::ask).post(person::search)),
                 ("/person/{id}", get(person::open).post(person::give_reason)),
             ],
+        ))
+        .merge(room(
+            &console,
+            Room::Matching,
+            &[("/matching", get(matching::all)), ("/matching/{record}", get(matching::one).post(matching::act))],
         ))
         .merge(room(
             &console,
@@ -256,6 +272,9 @@ async fn door(State((console, room)): State<(Shared, Room)>, mut request: Reques
     if !room.admits(staff.role) {
         if room == Room::Person {
             person::note_refused(&console, &staff, request.uri().path()).await;
+        }
+        if room == Room::Matching {
+            matching::note_refused(&console, &staff, request.uri().path()).await;
         }
         return refused(&console, &staff, room);
     }

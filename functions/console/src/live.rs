@@ -4,16 +4,23 @@ use std::collections::BTreeMap;
 
 use aws_sdk_lambda::primitives::Blob;
 use futures::future::{BoxFuture, try_join_all};
+use ims_decision::preview::PreviewPart;
 use ims_domain::{NhsNumber, PersonId};
-use ims_messaging::{Bucket, Queue};
+use ims_messaging::{Bucket, PreviewJob, Queue};
 use ims_runtime::{Service, settings};
 use ims_snapshot::Manifest;
-use ims_store::{AuditEntry, AuditSpan, FeedFile, StoreError};
+use ims_store::{
+    Actor, AuditEntry, AuditSpan, Draft, FeedFile, MatchingCount, MatchingOrder, MatchingRefusal, NamedRecord, Ruled,
+    StoreError,
+};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
-use crate::source::{CampaignRecord, FileRuling, PersonFile, QueueDepth, SnapshotState, Source, SourceError};
+use crate::source::{
+    CampaignRecord, FileRuling, Matched, MatchedFile, MatchingList, PersonFile, QueueDepth, SnapshotState, Source,
+    SourceError,
+};
 
 /// Tables, buckets and queues of this stack.
 #[derive(Debug)]
@@ -101,6 +108,25 @@ impl Live {
         Ok(Some(PersonFile { record, past, invitations, messages, calls }))
     }
 
+    async fn read_matched(&self, record: &NamedRecord) -> Result<Option<MatchedFile>, StoreError> {
+        let store = &self.service.store;
+        let holder = match record {
+            NamedRecord::Immunisation(id) => store.person_by_immunisation(*id).await?,
+            NamedRecord::Booking(person, _) => Some(*person),
+        };
+        let Some(holder) = holder else { return Ok(None) };
+        let Some(found) = store.record(holder, true).await? else { return Ok(None) };
+        let held = match record {
+            NamedRecord::Immunisation(id) => {
+                found.immunisations.get(id).map(|held| Matched::Immunisation(Box::new(held.clone())))
+            }
+            NamedRecord::Booking(_, reference) => {
+                found.bookings.get(reference).map(|held| Matched::Booking(Box::new(held.clone())))
+            }
+        };
+        Ok(held.map(|held| MatchedFile { held, person: found.person }))
+    }
+
     async fn read_campaigns(&self) -> Result<Vec<CampaignRecord>, ims_store::StoreError> {
         let store = &self.service.store;
         let each = store.campaigns().await?.into_iter().map(|name| async move {
@@ -163,7 +189,44 @@ impl Source for Live {
                 created: manifest.created,
                 checked: pointer.checked,
                 business_date: manifest.business_date,
+                parts: manifest.parts,
             }))
+        })
+    }
+
+    fn drafts<'a>(&'a self, campaign: &'a str) -> BoxFuture<'a, Result<Vec<Draft>, SourceError>> {
+        Box::pin(async move { self.service.store.drafts(campaign).await.map_err(SourceError::of("the drafts")) })
+    }
+
+    fn draft<'a>(&'a self, campaign: &'a str, draft: &'a str) -> BoxFuture<'a, Result<Option<Draft>, SourceError>> {
+        Box::pin(async move { self.service.store.draft(campaign, draft).await.map_err(SourceError::of("the draft")) })
+    }
+
+    fn write_draft(&self, draft: Draft) -> BoxFuture<'_, Result<(), SourceError>> {
+        Box::pin(async move { self.service.store.create_draft(&draft).await.map_err(SourceError::of("the draft")) })
+    }
+
+    fn queue_preview(&self, draft: Draft, parts: Vec<u32>) -> BoxFuture<'_, Result<(), SourceError>> {
+        Box::pin(async move {
+            let job = |part| PreviewJob { campaign: draft.campaign.clone(), draft: draft.draft.clone(), part };
+            let jobs: Vec<PreviewJob> = parts.into_iter().map(job).collect();
+            let sent = self.service.queues.send(Queue::CohortSelection, &jobs).await;
+            sent.map_err(SourceError::of("the queue of previews"))
+        })
+    }
+
+    fn preview(&self, draft: Draft) -> BoxFuture<'_, Result<Vec<Option<PreviewPart>>, SourceError>> {
+        Box::pin(async move {
+            let each = (0..draft.parts).map(|part| {
+                let key = PreviewPart::key(&draft.campaign, &draft.draft, part);
+                async move {
+                    let found = self.service.objects.get(Bucket::Work, &key).await;
+                    let found = found.map_err(SourceError::of("the preview"))?;
+                    let part = found.map(|bytes| serde_json::from_slice(&bytes)).transpose();
+                    part.map_err(SourceError::of("the preview"))
+                }
+            });
+            try_join_all(each).await
         })
     }
 
@@ -203,6 +266,42 @@ impl Source for Live {
 
     fn person(&self, id: PersonId) -> BoxFuture<'_, Result<Option<PersonFile>, SourceError>> {
         Box::pin(async move { self.read_person(id).await.map_err(SourceError::of("the person's record")) })
+    }
+
+    fn matching(&self, most: usize, days: Vec<Date>) -> BoxFuture<'_, Result<MatchingList, SourceError>> {
+        Box::pin(async move {
+            let store = &self.service.store;
+            let each = days.into_iter().map(|day| store.matching_settled(day));
+            let read = futures::future::try_join(store.matching_queue(most), try_join_all(each)).await;
+            let (waiting, settled) = read.map_err(SourceError::of("the matching queue"))?;
+            let mut settled: Vec<_> = settled.into_iter().flatten().collect();
+            settled.sort_by_key(|entry| std::cmp::Reverse(entry.settled.as_ref().map(|settled| settled.deed.at)));
+            settled.truncate(most);
+            Ok(MatchingList { waiting, settled })
+        })
+    }
+
+    fn matching_count(&self, before: Timestamp) -> BoxFuture<'_, Result<MatchingCount, SourceError>> {
+        Box::pin(async move {
+            self.service.store.matching_count(before).await.map_err(SourceError::of("the matching queue"))
+        })
+    }
+
+    fn matched(&self, record: NamedRecord) -> BoxFuture<'_, Result<Option<MatchedFile>, SourceError>> {
+        Box::pin(async move { self.read_matched(&record).await.map_err(SourceError::of("the record")) })
+    }
+
+    fn settle(
+        &self,
+        record: NamedRecord,
+        order: MatchingOrder,
+        reason: String,
+        staff: Actor,
+    ) -> BoxFuture<'_, Result<Result<Ruled, MatchingRefusal>, SourceError>> {
+        Box::pin(async move {
+            let ruled = self.service.store.settle_matching(&record, order, &reason, &staff).await;
+            ruled.map_err(SourceError::of("the record"))
+        })
     }
 
     fn audit(&self, entry: AuditEntry) -> BoxFuture<'_, Result<(), SourceError>> {

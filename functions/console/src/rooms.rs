@@ -58,6 +58,8 @@ pub enum Room {
     Waves,
     /// One person's record.
     Person,
+    /// Records that wait to be matched.
+    Matching,
     /// Feed files and their acknowledgements.
     Feeds,
     /// Who read, searched for or changed whom.
@@ -68,11 +70,12 @@ pub enum Room {
 
 /// Who may enter which room. Planners, analysts and engineers work with counts and files, and see no person; an auditor
 /// sees who looked, and not what they saw.
-const TABLE: [(Room, &[Role]); 7] = [
+const TABLE: [(Room, &[Role]); 8] = [
     (Room::Picture, &[Role::Planner, Role::Analyst, Role::Engineer]),
     (Room::Campaigns, &[Role::Planner, Role::Analyst, Role::Engineer]),
     (Room::Waves, &[Role::Planner, Role::Engineer]),
     (Room::Person, &[Role::RecordsOfficer]),
+    (Room::Matching, &[Role::RecordsOfficer]),
     (Room::Feeds, &[Role::Planner, Role::Engineer, Role::RecordsOfficer]),
     (Room::Audit, &[Role::Auditor]),
     (Room::System, &[Role::Engineer]),
@@ -80,8 +83,16 @@ const TABLE: [(Room, &[Role]); 7] = [
 
 impl Room {
     /// All rooms.
-    pub const ALL: [Self; 7] =
-        [Self::Picture, Self::Campaigns, Self::Waves, Self::Person, Self::Feeds, Self::Audit, Self::System];
+    pub const ALL: [Self; 8] = [
+        Self::Picture,
+        Self::Campaigns,
+        Self::Waves,
+        Self::Person,
+        Self::Matching,
+        Self::Feeds,
+        Self::Audit,
+        Self::System,
+    ];
 
     /// The name in the navigation.
     #[must_use]
@@ -91,6 +102,7 @@ impl Room {
             Self::Campaigns => "Campaigns",
             Self::Waves => "Waves",
             Self::Person => "Person",
+            Self::Matching => "Matching",
             Self::Feeds => "Feeds",
             Self::Audit => "Audit",
             Self::System => "System",
@@ -105,6 +117,7 @@ impl Room {
             Self::Campaigns => "/campaigns",
             Self::Waves => "/waves",
             Self::Person => "/person",
+            Self::Matching => "/matching",
             Self::Feeds => "/feeds",
             Self::Audit => "/audit",
             Self::System => "/system",

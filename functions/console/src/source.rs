@@ -5,12 +5,16 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
+use ims_decision::preview::PreviewPart;
 use ims_domain::campaign::Wave;
 use ims_domain::invitation::{Call, Invitation, Message};
-use ims_domain::record::{Immunisation, Record};
-use ims_domain::{NhsNumber, PersonId};
+use ims_domain::record::{Booking, Immunisation, Record};
+use ims_domain::{NhsNumber, Person, PersonId};
 use ims_messaging::Depth;
-use ims_store::{AuditEntry, AuditSpan, Definition, FeedFile};
+use ims_store::{
+    Actor, AuditEntry, AuditSpan, Definition, Draft, FeedFile, MatchingCount, MatchingEntry, MatchingOrder,
+    MatchingRefusal, NamedRecord, Ruled,
+};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use thiserror::Error;
@@ -67,6 +71,8 @@ pub struct SnapshotState {
     pub checked: Option<Timestamp>,
     /// Business day it was made.
     pub business_date: Date,
+    /// Parts that it is cut in.
+    pub parts: u32,
 }
 
 impl SnapshotState {
@@ -92,6 +98,33 @@ pub struct PersonFile {
     pub calls: Vec<Call>,
 }
 
+/// The matching queue.
+#[derive(Debug, Clone, Default)]
+pub struct MatchingList {
+    /// Records that wait, the oldest first.
+    pub waiting: Vec<MatchingEntry>,
+    /// Records that left the queue, the latest first.
+    pub settled: Vec<MatchingEntry>,
+}
+
+/// A record about which may be decided.
+#[derive(Debug, Clone)]
+pub enum Matched {
+    /// An immunisation.
+    Immunisation(Box<Immunisation>),
+    /// An appointment.
+    Booking(Box<Booking>),
+}
+
+/// A record with the person who holds it.
+#[derive(Debug, Clone)]
+pub struct MatchedFile {
+    /// The record.
+    pub held: Matched,
+    /// Who holds it.
+    pub person: Person,
+}
+
 /// What a records officer decides about a feed file that was held back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileRuling {
@@ -105,8 +138,8 @@ pub struct FileRuling {
     pub reason: String,
 }
 
-/// What the console reads. It writes audit entries and nothing else; what is decided in it, it hands to the function
-/// whose affair it is.
+/// What the console reads. It writes audit entries, drafts with the jobs of their previews, and decisions about records
+/// that wait to be matched; what is decided about a file it hands to the function whose affair it is. Nothing else.
 pub trait Source: Send + Sync {
     /// System time.
     fn now(&self) -> Timestamp;
@@ -122,6 +155,16 @@ pub trait Source: Send + Sync {
     fn checked(&self) -> BoxFuture<'_, Result<Option<(String, Timestamp)>, SourceError>>;
     /// The snapshot; `None` before the first.
     fn snapshot(&self) -> BoxFuture<'_, Result<Option<SnapshotState>, SourceError>>;
+    /// A campaign's drafts, the latest last.
+    fn drafts<'a>(&'a self, campaign: &'a str) -> BoxFuture<'a, Result<Vec<Draft>, SourceError>>;
+    /// A draft.
+    fn draft<'a>(&'a self, campaign: &'a str, draft: &'a str) -> BoxFuture<'a, Result<Option<Draft>, SourceError>>;
+    /// Writes a draft.
+    fn write_draft(&self, draft: Draft) -> BoxFuture<'_, Result<(), SourceError>>;
+    /// Has parts of a draft's preview counted.
+    fn queue_preview(&self, draft: Draft, parts: Vec<u32>) -> BoxFuture<'_, Result<(), SourceError>>;
+    /// What a draft's preview found in each part; `None` where it is not there yet.
+    fn preview(&self, draft: Draft) -> BoxFuture<'_, Result<Vec<Option<PreviewPart>>, SourceError>>;
     /// Feed files received on these days (UTC), the latest first.
     fn files(&self, days: Vec<Date>) -> BoxFuture<'_, Result<Vec<FeedFile>, SourceError>>;
     /// A feed file.
@@ -134,6 +177,20 @@ pub trait Source: Send + Sync {
     fn person_by_nhs_number(&self, number: NhsNumber) -> BoxFuture<'_, Result<Option<PersonId>, SourceError>>;
     /// All that is held of a person; to be disclosed only once that is in the audit trail.
     fn person(&self, id: PersonId) -> BoxFuture<'_, Result<Option<PersonFile>, SourceError>>;
+    /// The records that have waited longest to be matched, at most so many, and what left the queue on these days (UTC).
+    fn matching(&self, most: usize, days: Vec<Date>) -> BoxFuture<'_, Result<MatchingList, SourceError>>;
+    /// How many records wait to be matched, and how many of them since before an instant.
+    fn matching_count(&self, before: Timestamp) -> BoxFuture<'_, Result<MatchingCount, SourceError>>;
+    /// A record with its holder; to be disclosed only once that is in the audit trail.
+    fn matched(&self, record: NamedRecord) -> BoxFuture<'_, Result<Option<MatchedFile>, SourceError>>;
+    /// Decides about a record that waits, or takes a decision back, with the audit entries.
+    fn settle(
+        &self,
+        record: NamedRecord,
+        order: MatchingOrder,
+        reason: String,
+        staff: Actor,
+    ) -> BoxFuture<'_, Result<Result<Ruled, MatchingRefusal>, SourceError>>;
     /// Writes an audit entry.
     fn audit(&self, entry: AuditEntry) -> BoxFuture<'_, Result<(), SourceError>>;
     /// A person's audit trail, the latest first.

@@ -6,7 +6,7 @@ use axum::response::Response;
 use futures::future::{join, join_all, join4};
 use ims_domain::campaign::WaveState;
 use ims_domain::ids::stable_hash;
-use ims_store::{FeedFile, FeedFileState};
+use ims_store::{FeedFile, FeedFileState, MatchingCount};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
@@ -17,7 +17,7 @@ use crate::rooms::Room;
 use crate::session::Staff;
 use crate::source::{CampaignRecord, QueueDepth, SnapshotState, SourceError};
 use crate::waves::state_tag;
-use crate::{Console, Shared, feeds, words};
+use crate::{Console, Shared, feeds, matching, words};
 
 /// Days of feed files that are shown.
 const DAYS: i64 = 7;
@@ -79,9 +79,12 @@ async fn body(console: &Console) -> Markup {
     let now = source.now();
     let today = now.to_zoned(TimeZone::UTC).date();
     let days = (0..DAYS).filter_map(|ago| today.checked_sub(jiff::Span::new().days(ago)).ok()).collect();
-    let ((queues, snapshot, files, campaigns), business) =
-        join(join4(source.queues(), source.snapshot(), source.files(days), console.campaigns()), source.business_now())
-            .await;
+    let alarm = now.checked_sub(matching::ALARM).unwrap_or(Timestamp::MIN);
+    let ((queues, snapshot, files, campaigns), (business, unmatched)) = join(
+        join4(source.queues(), source.snapshot(), source.files(days), console.campaigns()),
+        join(source.business_now(), source.matching_count(alarm)),
+    )
+    .await;
     let records: &[CampaignRecord] = campaigns.as_ref().map_or(&[], |campaigns| campaigns.as_slice());
     let reconciled = join_all(records.iter().map(async |record| {
         let campaign = record.definition.campaign.as_str();
@@ -95,6 +98,8 @@ async fn body(console: &Console) -> Markup {
     unreadable(&mut needs, files.as_ref().err());
     unreadable(&mut needs, campaigns.as_ref().err());
     unreadable(&mut needs, business.as_ref().err());
+    unreadable(&mut needs, unmatched.as_ref().err());
+    need_matching(&mut needs, unmatched.as_ref().ok().copied().unwrap_or_default());
     need_queues(&mut needs, queues.as_deref().unwrap_or_default());
     need_snapshot(&mut needs, snapshot.as_ref().ok().and_then(Option::as_ref), snapshot.is_ok(), now);
     need_files(&mut needs, files.as_deref().unwrap_or_default(), now);
@@ -105,6 +110,12 @@ async fn body(console: &Console) -> Markup {
         (attention(&needs))
         @if let Ok(business) = &business {
             p { "Business day " (words::day(words::local(*business).date())) "." }
+        }
+        @if let Ok(unmatched) = &unmatched {
+            p {
+                (words::count(unmatched.open, "record waits", "records wait")) " to be matched, "
+                (words::number(unmatched.old)) " of them for more than " (matching::ALARM.as_hours()) " hours."
+            }
         }
         (queue_table(&queues))
         (snapshot_part(&snapshot, now))
@@ -182,6 +193,19 @@ fn need_files(needs: &mut Vec<Need>, files: &[FeedFile], now: Timestamp) {
             }
             _ => {}
         }
+    }
+}
+
+fn need_matching(needs: &mut Vec<Need>, unmatched: MatchingCount) {
+    if unmatched.old > 0 {
+        let hours = matching::ALARM.as_hours();
+        let wait = words::count(unmatched.old, "record has waited", "records have waited");
+        needs.push((
+            format!("{wait} for more than {hours} hours to be matched"),
+            "Ask a records officer to decide in the room Matching. If many came from one supplier, tell it: until then \
+             they count for nobody, and people who were vaccinated are invited again."
+                .to_owned(),
+        ));
     }
 }
 

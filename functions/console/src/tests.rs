@@ -6,11 +6,15 @@ use std::sync::Mutex;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, header};
 use futures::future::BoxFuture;
+use ims_decision::preview::PreviewPart;
 use ims_domain::campaign::{ContactPlan, Wave, WaveState};
 use ims_domain::{NhsNumber, PersonId};
 use ims_messaging::Depth;
 use ims_runtime::auth::{Claims, SigningKey};
-use ims_store::{AuditEntry, AuditSpan, Definition, FeedFile, FeedFileState};
+use ims_store::{
+    Actor, AuditEntry, AuditSpan, Definition, Draft, FeedFile, FeedFileState, MatchingCount, MatchingOrder,
+    MatchingRefusal, NamedRecord, Ruled,
+};
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use tower::ServiceExt;
@@ -54,7 +58,15 @@ struct Given {
     snapshot: Option<SnapshotState>,
     files: Vec<FeedFile>,
     people: Vec<PersonFile>,
+    matching: MatchingList,
+    matched: Vec<MatchedFile>,
+    ordered: Arc<Mutex<Vec<(MatchingOrder, String)>>>,
     audited: Arc<Mutex<Vec<AuditEntry>>>,
+    drafts: Arc<Mutex<Vec<Draft>>>,
+    /// Parts that were to be counted.
+    queued: Arc<Mutex<Vec<u32>>>,
+    /// What was counted so far, part by part.
+    previewed: Arc<Mutex<Vec<PreviewPart>>>,
     rulings: Arc<Mutex<Vec<FileRuling>>>,
     /// Whether the audit trail can be written.
     is_audited: bool,
@@ -97,6 +109,27 @@ impl Source for Given {
     fn snapshot(&self) -> BoxFuture<'_, Result<Option<SnapshotState>, SourceError>> {
         Box::pin(async { Ok(self.snapshot.clone()) })
     }
+    fn drafts<'a>(&'a self, campaign: &'a str) -> BoxFuture<'a, Result<Vec<Draft>, SourceError>> {
+        let drafts = self.drafts.lock().unwrap().iter().filter(|draft| draft.campaign == campaign).cloned().collect();
+        Box::pin(async { Ok(drafts) })
+    }
+    fn draft<'a>(&'a self, campaign: &'a str, id: &'a str) -> BoxFuture<'a, Result<Option<Draft>, SourceError>> {
+        let is = |draft: &&Draft| draft.campaign == campaign && draft.draft == id;
+        let draft = self.drafts.lock().unwrap().iter().find(is).cloned();
+        Box::pin(async { Ok(draft) })
+    }
+    fn write_draft(&self, draft: Draft) -> BoxFuture<'_, Result<(), SourceError>> {
+        self.drafts.lock().unwrap().push(draft);
+        Box::pin(async { Ok(()) })
+    }
+    fn queue_preview(&self, _: Draft, parts: Vec<u32>) -> BoxFuture<'_, Result<(), SourceError>> {
+        self.queued.lock().unwrap().extend(parts);
+        Box::pin(async { Ok(()) })
+    }
+    fn preview(&self, draft: Draft) -> BoxFuture<'_, Result<Vec<Option<PreviewPart>>, SourceError>> {
+        let parts = self.previewed.lock().unwrap().clone();
+        Box::pin(async move { Ok((0..draft.parts as usize).map(|part| parts.get(part).cloned()).collect()) })
+    }
     fn files(&self, days: Vec<Date>) -> BoxFuture<'_, Result<Vec<FeedFile>, SourceError>> {
         assert!(days.len() == 7 || days.len() == 1);
         Box::pin(async { Ok(self.files.clone()) })
@@ -123,6 +156,43 @@ impl Source for Given {
     }
     fn person(&self, id: PersonId) -> BoxFuture<'_, Result<Option<PersonFile>, SourceError>> {
         Box::pin(async move { Ok(self.people.iter().find(|file| file.record.person.id == id).cloned()) })
+    }
+    fn matching(&self, _: usize, days: Vec<Date>) -> BoxFuture<'_, Result<MatchingList, SourceError>> {
+        assert_eq!(days.len(), 7);
+        Box::pin(async { Ok(self.matching.clone()) })
+    }
+    fn matching_count(&self, before: Timestamp) -> BoxFuture<'_, Result<MatchingCount, SourceError>> {
+        let waiting = &self.matching.waiting;
+        let old = waiting.iter().filter(|entry| entry.since < before).count() as u64;
+        let count = MatchingCount { open: waiting.len() as u64, old };
+        Box::pin(async move { Ok(count) })
+    }
+    fn matched(&self, record: NamedRecord) -> BoxFuture<'_, Result<Option<MatchedFile>, SourceError>> {
+        let found = self.matched.iter().find(|file| match (&file.held, &record) {
+            (Matched::Immunisation(held), NamedRecord::Immunisation(id)) => held.id == *id,
+            (Matched::Booking(held), NamedRecord::Booking(person, reference)) => {
+                (held.person, &held.reference) == (*person, reference)
+            }
+            _ => false,
+        });
+        Box::pin(async move { Ok(found.cloned()) })
+    }
+    fn settle(
+        &self,
+        record: NamedRecord,
+        order: MatchingOrder,
+        reason: String,
+        staff: Actor,
+    ) -> BoxFuture<'_, Result<Result<Ruled, MatchingRefusal>, SourceError>> {
+        Box::pin(async move {
+            let Some(file) = self.matched(record).await? else { return Ok(Err(MatchingRefusal::NotThere)) };
+            if order == MatchingOrder::Undo && file.held.matching().decision.is_none() {
+                return Ok(Err(MatchingRefusal::NothingToUndo));
+            }
+            assert_eq!(staff.role.as_deref(), Some("records-officer"));
+            self.ordered.lock().unwrap().push((order, format!("{}: {reason}", staff.name)));
+            Ok(Ok(Ruled { person: file.person.id, changed: true }))
+        })
     }
     fn audit(&self, entry: AuditEntry) -> BoxFuture<'_, Result<(), SourceError>> {
         Box::pin(async move {
@@ -161,7 +231,13 @@ fn nothing() -> Given {
         snapshot: None,
         files: vec![],
         people: vec![],
+        matching: MatchingList::default(),
+        matched: vec![],
+        ordered: Arc::default(),
         audited: Arc::default(),
+        drafts: Arc::default(),
+        queued: Arc::default(),
+        previewed: Arc::default(),
         rulings: Arc::default(),
         is_audited: true,
     }
@@ -195,6 +271,7 @@ fn season() -> Given {
             created: "2026-11-22T14:03:20Z".parse().unwrap(),
             checked: None,
             business_date: date(2025, 11, 3),
+            parts: 4,
         }),
         files: vec![FeedFile {
             name: "FLU_Vaccinations_v5_YGM41_20250730T12000000.csv".into(),
@@ -280,7 +357,7 @@ async fn a_room_opens_for_its_roles_and_tells_others_whose_it_is() {
                 ("planner", "Picture" | "Campaigns" | "Waves" | "Feeds")
                     | ("analyst", "Picture" | "Campaigns")
                     | ("engineer", "Picture" | "Campaigns" | "Waves" | "Feeds" | "System")
-                    | ("records-officer", "Person" | "Feeds")
+                    | ("records-officer", "Person" | "Matching" | "Feeds")
                     | ("auditor", "Audit")
             );
             assert_eq!(answer.status, if expected { 200 } else { 403 }, "{} {}", role.name(), room.name());
@@ -698,5 +775,7 @@ async fn behind_an_apis_stage_links_lead_through_it() {
     answer.has(&["href=\"/v1/console/campaigns\"", "action=\"/v1/console/sign-out\""]);
 }
 
+mod drafts;
 mod held;
+mod matching;
 mod people;

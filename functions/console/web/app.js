@@ -2,7 +2,9 @@
 // complete without it.
 
 import { showCharts } from "./charts/figure.js";
+import { takeFiles } from "./files.js";
 import { keepFresh } from "./refresh.js";
 
 showCharts(document);
+takeFiles(document);
 keepFresh(showCharts);

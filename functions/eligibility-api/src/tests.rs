@@ -98,8 +98,7 @@ impl Api {
     /// Writes people as the store writes them, all in one transaction.
     async fn write(&self, people: impl IntoIterator<Item = Person>) {
         let of = |person: Person| (Record::new(Person::new(person.id, person.nhs_number)), Record::new(person));
-        let actor =
-            Actor { name: "test".into(), operation: "feed".into(), purpose: "test".into(), at: Timestamp::now() };
+        let actor = Actor::new("test", "feed", "test".into(), Timestamp::now());
         self.store.save(&people.into_iter().map(of).collect::<Vec<_>>(), None, &actor).await.unwrap();
     }
 

@@ -20,6 +20,8 @@ pub struct Arrival {
     pub name: String,
     /// Entity tag without quotation marks.
     pub etag: String,
+    /// Who put it there, as S3 names principals; empty where the event does not say.
+    pub principal: String,
     /// When it was uploaded.
     pub at: Timestamp,
     /// The same for every delivery of one event, another for another upload, even of the same file.
@@ -41,7 +43,8 @@ impl Arrival {
         let sequencer = object.sequencer.as_deref().unwrap_or_default();
         let request = record.response_elements.get("x-amz-request-id").map_or("", String::as_str);
         let upload = format!("{name}|{etag}|{milliseconds}|{sequencer}|{request}");
-        Ok(Self { message_id: Uuid::new_v5(&NAMESPACE, upload.as_bytes()), name, etag, at })
+        let principal = record.principal_id.principal_id.clone().unwrap_or_default();
+        Ok(Self { message_id: Uuid::new_v5(&NAMESPACE, upload.as_bytes()), name, etag, principal, at })
     }
 }
 

@@ -9,13 +9,15 @@ mod columnar;
 pub mod content;
 pub mod decide;
 pub mod guard;
+pub mod sender;
 mod spool;
 
 use aws_lambda_events::event::s3::S3Event;
 use ims_fhir::ack::{self, FileAnswer};
-use ims_messaging::{Bucket, ChunkJob, MessagingError, ObjectError, Queue};
+use ims_fhir::batch::FileName;
+use ims_messaging::{Bucket, ChunkJob, MessagingError, ObjectError, Queue, SENDER_MAILBOX};
 use ims_runtime::Service;
-use ims_runtime::auth::Permissions;
+use ims_runtime::auth::{Permissions, SendersError};
 use ims_runtime::clock::ClockError;
 use ims_store::{FeedFile, FeedFileState, Held, StoreError};
 use jiff::{Span, Timestamp};
@@ -27,6 +29,7 @@ use thiserror::Error;
 use arrival::{Arrival, EventError};
 use body::Body;
 use content::ContentError;
+use sender::Rules;
 
 /// Why a file could not be taken in; the event comes again.
 #[derive(Debug, Error)]
@@ -52,6 +55,9 @@ pub enum IntakeError {
     /// The file's content cannot be taken, or the disk fails.
     #[error(transparent)]
     Content(#[from] ContentError),
+    /// The registered senders.
+    #[error("IMS_SENDERS: {0}")]
+    Senders(#[from] SendersError),
     /// What somebody decided cannot be carried out.
     #[error(transparent)]
     Decision(#[from] decide::DecisionError),
@@ -71,8 +77,9 @@ pub async fn handle(service: &Service, event: Value) -> Result<Value, IntakeErro
     }
     let event: S3Event = serde_json::from_value(event)?;
     let permissions = Permissions::built_in(service.settings.is_sandbox())?;
+    let rules = Rules::from_env(&service.settings)?;
     for record in &event.records {
-        take(service, &permissions, &Arrival::read(record)?).await?;
+        take(service, &permissions, &rules, &Arrival::read(record)?).await?;
     }
     Ok(Value::Null)
 }
@@ -101,7 +108,12 @@ fn item(arrival: &Arrival, name: Option<&FeedName>) -> FeedFile {
     }
 }
 
-async fn take(service: &Service, permissions: &Permissions, arrival: &Arrival) -> Result<(), IntakeError> {
+async fn take(
+    service: &Service,
+    permissions: &Permissions,
+    rules: &Rules,
+    arrival: &Arrival,
+) -> Result<(), IntakeError> {
     let store = &service.store;
     let name = FeedName::parse(&arrival.name, permissions);
     let file = item(arrival, name.as_ref().ok());
@@ -119,6 +131,10 @@ async fn take(service: &Service, permissions: &Permissions, arrival: &Arrival) -
         Ok(name) => name,
         Err(error) => return refuse(service, file, FeedFileState::Failed, Some(error.to_string())).await,
     };
+    if let Err(why) = judge(service, rules, arrival, &name).await? {
+        let file = FeedFile { error: Some(why.clone()), ..file };
+        return refuse(service, file, FeedFileState::Unauthorised, Some(why)).await;
+    }
     if !name.is_permitted(permissions) {
         return refuse(service, file, FeedFileState::Unauthorised, None).await;
     }
@@ -184,6 +200,21 @@ async fn tell_that_it_waits(service: &Service, file: &FeedFile) -> Result<(), In
     acknowledge(service, file, FileAnswer::Awaiting(why)).await
 }
 
+/// Whether a file may come from where it came from; else why not.
+async fn judge(
+    service: &Service,
+    rules: &Rules,
+    arrival: &Arrival,
+    name: &FeedName,
+) -> Result<Result<(), String>, ObjectError> {
+    let mailbox = match rules.trusts(&arrival.principal) {
+        true => service.objects.note(Bucket::Inbound, &arrival.name, SENDER_MAILBOX).await?,
+        false => None,
+    };
+    let ods_code = FileName::parse(&arrival.name).map_or_else(|_| name.sender.clone(), |file| file.ods);
+    Ok(rules.judge(&arrival.principal, mailbox.as_deref(), &ods_code, name.feed.code()))
+}
+
 /// Notes a file unless its name is noted; gives back what is noted.
 async fn claim(service: &Service, file: &FeedFile) -> Result<FeedFile, IntakeError> {
     match service.store.create_file(file).await {
@@ -217,7 +248,11 @@ async fn refuse(
     error: Option<String>,
 ) -> Result<(), IntakeError> {
     // An empty file is in order: there is only nothing to do.
-    let answer = if state == FeedFileState::Empty { FileAnswer::Accepted } else { FileAnswer::Refused };
+    let answer = match &file.error {
+        _ if state == FeedFileState::Empty => FileAnswer::Accepted,
+        Some(why) => FileAnswer::RefusedBecause(why),
+        None => FileAnswer::Refused,
+    };
     acknowledge(service, &file, answer).await?;
     let same = file.duplicate_of.as_deref().unwrap_or_default();
     tracing::warn!(file = %file.name, ?state, error = error.as_deref().unwrap_or_default(), same, "file not processed");
@@ -282,7 +317,7 @@ mod tests {
     }
 
     pub(crate) fn actor() -> Actor {
-        Actor { name: "X26".into(), operation: "feed".into(), purpose: "test".into(), at: Timestamp::UNIX_EPOCH }
+        Actor::new("X26", "feed", "test".into(), Timestamp::UNIX_EPOCH)
     }
 
     /// A made-up number for each place.
@@ -309,8 +344,13 @@ mod tests {
 
     /// A demographics file of X26 that waits.
     pub(crate) fn held_file(name: &str) -> FeedFile {
-        let arrival =
-            Arrival { name: name.into(), etag: "e".into(), at: Timestamp::UNIX_EPOCH, message_id: Default::default() };
+        let arrival = Arrival {
+            name: name.into(),
+            etag: "e".into(),
+            principal: String::new(),
+            at: Timestamp::UNIX_EPOCH,
+            message_id: Default::default(),
+        };
         let parsed = FeedName::parse(name, &Permissions::built_in(false).unwrap()).unwrap();
         FeedFile {
             state: FeedFileState::AwaitingApproval,

@@ -70,6 +70,7 @@ mod tests {
             programme: "FLU".parse().unwrap(),
             count_doses_from: date(2025, 9, 1),
             doses: 1,
+            dose_schedule: None,
             steps: vec![PlanStep { step: Step::Invite, after_days: 0 }],
             waves: vec![],
         };
@@ -113,10 +114,12 @@ mod tests {
     #[test]
     fn a_person_is_called_unless_something_stands_against_it() {
         type Change = fn(&mut Person);
-        let cases: [(&str, Change, Option<Reason>); 9] = [
+        let cases: [(&str, Change, Option<Reason>); 10] = [
             ("a landline suffices", |_| {}, None),
             ("dead", |person| person.states.dead = Some(Death { date: None, formal: false }), Some(Reason::Dead)),
             ("restricted", |person| person.states.restricted = true, Some(Reason::Restricted)),
+            // So that of two numbers of one person one is called: the one that took the other's place.
+            ("superseded", |person| person.states.superseded_by = "9990000018".parse().ok(), Some(Reason::Removed)),
             (
                 "vaccinated",
                 |person| {

@@ -5,7 +5,7 @@ use ims_domain::{ImmunisationId, NhsNumber};
 use ims_fhir::operation_outcome::text;
 use ims_fhir::{Immunization, IssueCode, Search};
 use ims_runtime::auth::{AuthError, Permissions, Verifier, bearer};
-use ims_runtime::settings::required;
+use ims_runtime::settings::{optional, required};
 use ims_runtime::{Settings, SettingsError};
 use jiff::civil::Date;
 use jiff::{Timestamp, tz::TimeZone};
@@ -44,6 +44,8 @@ pub enum GateError {
 pub struct Gate {
     verifier: Verifier,
     permissions: Permissions,
+    /// The API's base URL as suppliers know it, where it has a name of its own.
+    url: Option<String>,
 }
 
 /// What is to be done, by whom.
@@ -51,6 +53,10 @@ pub struct Gate {
 pub enum Task {
     /// Tell that the function is up.
     Status,
+    /// Describe the API, for programs.
+    Describe,
+    /// Describe the API, for people.
+    Page,
     /// Create an immunisation.
     Create {
         /// Supplier.
@@ -116,13 +122,20 @@ impl Gate {
     /// # Errors
     /// Where the keys are missing or cannot be used.
     pub fn from_env(settings: &Settings) -> Result<Self, GateError> {
-        Ok(Self::new(Verifier::new(&required("IMS_TOKEN_KEYS")?)?, Permissions::built_in(settings.is_sandbox())?))
+        let (keys, url) = (required("IMS_TOKEN_KEYS")?, optional("IMS_API_URL"));
+        Ok(Self { url, ..Self::new(Verifier::new(&keys)?, Permissions::built_in(settings.is_sandbox())?) })
     }
 
     /// A gate with this verifier and these permissions.
     #[must_use]
     pub fn new(verifier: Verifier, permissions: Permissions) -> Self {
-        Self { verifier, permissions }
+        Self { verifier, permissions, url: None }
+    }
+
+    /// The API's base URL: its own name, else the one that a request came to.
+    #[must_use]
+    pub fn base<'a>(&'a self, request: &'a Request) -> &'a str {
+        self.url.as_deref().map_or(&request.base, |url| url.trim_end_matches('/'))
     }
 
     /// What a supplier may do with a vaccine type (`C`, `R`, …).
@@ -138,7 +151,8 @@ impl Gate {
     pub fn admit(&self, request: &Request, now: Timestamp) -> Result<Task, Answer> {
         let place = Place::of(&request.path);
         if place.is_open() {
-            return place.route(&request.method).map(|_| Task::Status).ok_or_else(|| not_allowed(&place));
+            let route = place.route(&request.method).ok_or_else(|| not_allowed(&place))?;
+            return Ok(open(route.operation));
         }
         let supplier = self.supplier(request)?;
         if request.body.as_ref().is_some_and(|body| body.len() > LONGEST_BODY) {
@@ -164,7 +178,7 @@ impl Gate {
             }
             Operation::Book => self.book(supplier, request, now),
             Operation::Demographics => self.demographics(supplier, request, now),
-            Operation::Status => Ok(Task::Status),
+            operation @ (Operation::Status | Operation::Describe | Operation::Page) => Ok(open(operation)),
         }
     }
 
@@ -225,6 +239,15 @@ impl Gate {
         let values = columns(&json(request)?, &DEMOGRAPHICS, "a demographics event")?;
         let (number, change) = demographics::read(&values, day(now)).map_err(|e| wrong(&e))?;
         Ok(Task::Demographics { supplier, number, change: Box::new(change) })
+    }
+}
+
+/// What anyone may ask for.
+fn open(operation: Operation) -> Task {
+    match operation {
+        Operation::Describe => Task::Describe,
+        Operation::Page => Task::Page,
+        _ => Task::Status,
     }
 }
 

@@ -11,6 +11,8 @@ use uuid::Uuid;
 
 /// Headers that an answer repeats from its request.
 const ECHOED: [&str; 2] = ["X-Request-ID", "X-Correlation-ID"];
+/// The header by which national systems say for which organisation their user works: its ODS code.
+const END_USER_ORGANISATION: &str = "NHSD-End-User-Organisation-ODS";
 
 /// A request. Has no `Debug`: its body is personal.
 #[derive(Clone, Default)]
@@ -67,6 +69,17 @@ impl Request {
         self.headers.iter().find(|(held, _)| held.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
+    /// ODS code of the organisation for which the caller's user works, where the request says one and nothing else.
+    #[must_use]
+    pub fn on_behalf_of(&self) -> Option<&str> {
+        let is_code = |code: &&str| {
+            (3..=10).contains(&code.len())
+                && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+                && code.bytes().any(|byte| byte.is_ascii_uppercase())
+        };
+        self.header(END_USER_ORGANISATION).map(str::trim).filter(is_code)
+    }
+
     /// What the audit trail and logs call the request: the id it came with, where that is one and nothing else.
     #[must_use]
     pub fn id(&self) -> &str {
@@ -81,7 +94,7 @@ pub struct Answer {
     pub status: u16,
     /// Headers, those that every answer has left out.
     pub headers: Vec<(&'static str, String)>,
-    /// FHIR or other JSON; `Value::Null` for no body.
+    /// FHIR or other JSON; text for a page, `Value::Null` for no body.
     pub body: Value,
 }
 
@@ -96,6 +109,14 @@ impl Answer {
     #[must_use]
     pub fn json(status: u16, body: Value) -> Self {
         Self { status, headers: Vec::new(), body }
+    }
+
+    /// A page in HTML, which brings its style along and may load and run nothing.
+    #[must_use]
+    pub fn page(html: String) -> Self {
+        Self::json(200, Value::String(html))
+            .with("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+            .with("X-Content-Type-Options", "nosniff")
     }
 
     /// With one more header.
@@ -128,7 +149,8 @@ impl Answer {
         let echoed = ECHOED.iter().filter_map(|name| Some((*name, request.header(name)?.to_owned())));
         let content_type = (!self.body.is_null()).then(|| {
             let fhir = self.body.get("resourceType").is_some();
-            ("Content-Type", if fhir { "application/fhir+json" } else { "application/json" }.to_owned())
+            let json = if fhir { "application/fhir+json" } else { "application/json" };
+            ("Content-Type", if self.body.is_string() { "text/html; charset=utf-8" } else { json }.to_owned())
         });
         for (name, value) in self.headers.into_iter().chain(echoed).chain(content_type) {
             if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
@@ -136,7 +158,11 @@ impl Answer {
             }
         }
         if !self.body.is_null() {
-            response.body = Some(Body::Text(self.body.to_string()));
+            let text = match self.body {
+                Value::String(page) => page,
+                json => json.to_string(),
+            };
+            response.body = Some(Body::Text(text));
         }
         response
     }

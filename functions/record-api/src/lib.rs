@@ -9,6 +9,7 @@ mod book;
 mod create;
 mod delete;
 mod demographics;
+mod description;
 mod gate;
 mod http;
 mod read;
@@ -30,6 +31,7 @@ use thiserror::Error;
 
 use routes::Place;
 
+pub use description::document;
 pub use gate::{Gate, GateError, Task};
 pub use http::{Answer, Request};
 pub use routes::{Access, Operation, ROUTES, Route};
@@ -92,13 +94,13 @@ async fn answer(store: &Store, gate: &Gate, request: &Request, now: Timestamp) -
         Err(refusal) => return Ok(refusal),
     };
     let actor = |supplier: &str, operation: &str| Actor {
-        name: supplier.to_owned(),
-        operation: operation.to_owned(),
-        purpose: request.id().to_owned(),
-        at: Timestamp::now(),
+        on_behalf_of: request.on_behalf_of().map(str::to_owned),
+        ..Actor::new(supplier, operation, request.id().to_owned(), Timestamp::now())
     };
     match task {
         Task::Status => Ok(Answer::json(200, status())),
+        Task::Describe => Ok(Answer::json(200, description::document(gate.base(request)))),
+        Task::Page => Ok(Answer::page(description::page(gate.base(request)))),
         Task::Create { supplier, immunization, source } => {
             create::create(store, &immunization, source, &actor(&supplier, "create")).await
         }

@@ -1,6 +1,6 @@
 //! What the API answers, and who may ask: one table.
 //!
-//! The way in and the test of who may do what follow it.
+//! The way in, the API's description and the test of who may do what follow it.
 
 /// What a route does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +19,10 @@ pub enum Operation {
     Delete,
     /// Takes an appointment.
     Book,
+    /// Describes the API, for programs.
+    Describe,
+    /// Describes the API, for people.
+    Page,
     /// Takes demographics and states of a person.
     Demographics,
 }
@@ -63,6 +67,8 @@ pub const ROUTES: &[Route] = &[
     // The national service has two: one of the API and one of what is behind it.
     Route { method: "GET", path: "/_status", operation: Operation::Status, access: Access::Anyone },
     Route { method: "GET", path: "/_ping", operation: Operation::Status, access: Access::Anyone },
+    Route { method: "GET", path: "/openapi.json", operation: Operation::Describe, access: Access::Anyone },
+    Route { method: "GET", path: "/docs", operation: Operation::Page, access: Access::Anyone },
 ];
 
 /// The routes of a path.

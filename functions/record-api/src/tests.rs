@@ -14,6 +14,7 @@ mod faults;
 mod merged;
 mod searches;
 mod stored;
+mod unmatched;
 
 // An Ed25519 key pair made for tests (RFC 8032, test 1): it protects nothing.
 const PRIVATE_DER: [u8; 48] = [
@@ -192,7 +193,10 @@ fn appointments_are_taken_and_errors_name_field_and_value() {
     assert_eq!(number.to_string(), "9990000018");
     assert!(matches!(*change, Change::Booking(_)));
     for (changes, expected) in [
-        (json!({"SERVICE": "MMR"}), "Validation errors: SERVICE must be FLU or COVID; it is 'MMR'"),
+        (
+            json!({"SERVICE": "PLAGUE"}),
+            "Validation errors: SERVICE must be a vaccine type such as FLU or COVID; it is 'PLAGUE'",
+        ),
         (json!({"POSTCODE": "x"}), "Validation errors: POSTCODE is not a field of a booking"),
         (json!({"SERVICE": ["FLU"]}), "Validation errors: SERVICE must be a string; it is '[\"FLU\"]'"),
         (

@@ -7,7 +7,7 @@ use ims_runtime::Service;
 use ims_store::{ChunkState, FeedFile, FeedFileState, RowFailure, StoreError, Table, keys};
 
 use crate::chunk::{ChunkResult, result_key};
-use crate::{IngestError, early, lists, rules};
+use crate::{IngestError, early, lists, rules, unmatched};
 
 /// Answers read at the same time.
 const CONCURRENCY: usize = 16;
@@ -40,12 +40,15 @@ pub(crate) async fn if_complete(service: &Service, file: FeedFile, after_chunk: 
         .buffered(CONCURRENCY)
         .try_collect()
         .await?;
-    let refused = early::settle(service, &file, &results).await?;
-    let made = Acknowledgement::of(&file, &results, &refused);
+    let late = early::settle(service, &file, &results).await?;
+    let made = Acknowledgement::of(&file, &results, &late.failures);
     let put =
         async |key: String, text: String, kind| service.objects.put(Bucket::Acks, &key, text.into_bytes(), kind).await;
     put(ack::bus_ack_csv_key(&file.name, file.received), made.csv, "text/csv").await?;
     put(ack::bus_ack_json_key(&file.name, file.received), made.json, "application/json").await?;
+    if let Some(notice) = unmatched::notice(&file, &results, &late) {
+        put(unmatched::notice_key(&file.name, file.received), notice.to_string(), "application/json").await?;
+    }
     match service.store.move_file(&made.file, FeedFileState::Preprocessed).await {
         Ok(()) => {
             let (accepted, rejected) = (made.file.accepted, made.file.rejected);
@@ -134,6 +137,7 @@ pub(crate) mod tests {
             accepted,
             failures: rows.iter().map(failure).collect(),
             early: Vec::new(),
+            unmatched: Vec::new(),
         }
     }
 

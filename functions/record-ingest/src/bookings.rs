@@ -1,7 +1,8 @@
 //! Rows of the bookings extract; the API takes the same fields as JSON.
 
-use ims_domain::record::{AppointmentStatus, Booking, Change, Source};
-use ims_domain::{NhsNumber, PersonId};
+use ims_domain::matching::Matching;
+use ims_domain::record::{AppointmentStatus, Booking, Change, Patient, Source};
+use ims_domain::{NhsNumber, PersonId, VaccineType};
 use jiff::civil::Date;
 
 use crate::feed::BOOKINGS;
@@ -20,9 +21,8 @@ pub fn read(values: &[String], today: Date, source: Source) -> Result<(NhsNumber
     let reference = row.one_of("BOOKING_REFERENCE_NUMBER", "a reference of 1 to 100 characters", |text| {
         (1..=LONGEST_REFERENCE).contains(&text.len()).then_some(text)
     });
-    let programme = row.one_of("SERVICE", "FLU or COVID", |text| match text {
-        "FLU" | "COVID" => text.parse().ok(),
-        _ => None,
+    let programme = row.one_of("SERVICE", "a vaccine type such as FLU or COVID", |text| {
+        VaccineType::all().find(|vaccine| vaccine.code() == text)
     });
     let status = row.one_of("APPOINTMENT_STATUS", "BOOKED, CANCELLED, ATTENDED or DNA", |text| match text {
         "BOOKED" => Some(AppointmentStatus::Booked),
@@ -34,7 +34,7 @@ pub fn read(values: &[String], today: Date, source: Source) -> Result<(NhsNumber
     let appointment_on = row.moment("APPOINTMENT_DATE_TIME");
     let created = row.required("CREATED_DATE_TIME").and_then(|_| row.past_moment("CREATED_DATE_TIME"));
     let cancelled = row.past_moment("CANCELLED_DATE_TIME");
-    row.past_day("DATE_OF_BIRTH");
+    let date_of_birth = row.past_day("DATE_OF_BIRTH");
     let provider = row.text("ODS_CODE").to_owned();
     let content = (|| {
         let booking = Booking {
@@ -46,6 +46,8 @@ pub fn read(values: &[String], today: Date, source: Source) -> Result<(NhsNumber
             provider,
             changed: created?.max(cancelled?).to_owned(),
             source,
+            patient: Patient { nhs_number: number, date_of_birth: date_of_birth?, ..Patient::default() },
+            matching: Matching::default(),
         };
         Some((number?, Change::Booking(booking)))
     })();
@@ -98,7 +100,7 @@ mod tests {
         for (field, value) in [
             ("NHS_NUMBER", "9990000019"),
             ("BOOKING_REFERENCE_NUMBER", ""),
-            ("SERVICE", "MMR"),
+            ("SERVICE", "PLAGUE"),
             ("APPOINTMENT_STATUS", "PROVISIONAL"),
             ("APPOINTMENT_DATE_TIME", "20251020"),
             ("CREATED_DATE_TIME", "20251002T090000"),

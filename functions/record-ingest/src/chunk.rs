@@ -1,5 +1,8 @@
 //! Chunks of feed files, as objects in the work bucket.
 
+use std::collections::BTreeSet;
+
+use ims_domain::matching::Difference;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +29,29 @@ pub struct ChunkResult {
     /// Rows that wait for what they need until all others of the file are answered.
     #[serde(default)]
     pub early: Vec<u64>,
+    /// Rows stored whose records count for nobody yet.
+    #[serde(default)]
+    pub unmatched: Vec<Unmatched>,
+}
+
+/// A row that was stored, and whose record waits in the matching queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unmatched {
+    /// Row in the file, from 1.
+    pub row: u64,
+    /// The supplier's own name for it.
+    pub local_id: String,
+    /// The fields that disagree.
+    pub differences: BTreeSet<Difference>,
+}
+
+/// What became of the rows that waited.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct EarlyResult {
+    /// Rows refused, in their order.
+    pub failures: Vec<ims_store::RowFailure>,
+    /// Rows stored whose records count for nobody yet.
+    pub unmatched: Vec<Unmatched>,
 }
 
 /// Key of a chunk.
@@ -40,8 +66,8 @@ pub fn result_key(file: &str, chunk: u32) -> String {
     format!("chunks/{file}/{chunk:06}.failures.json")
 }
 
-/// Key of the rows that waited in vain.
+/// Key of what became of the rows that waited.
 #[must_use]
 pub fn early_key(file: &str) -> String {
-    format!("chunks/{file}/early.failures.json")
+    format!("chunks/{file}/early.json")
 }

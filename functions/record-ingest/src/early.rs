@@ -7,10 +7,10 @@ use ims_domain::ImmunisationId;
 use ims_domain::record::{Action, Change};
 use ims_messaging::Bucket;
 use ims_runtime::Service;
-use ims_store::{FeedFile, Holders, RowFailure};
+use ims_store::{FeedFile, Holders};
 use jiff::Timestamp;
 
-use crate::chunk::{Chunk, ChunkResult, chunk_key, early_key};
+use crate::chunk::{Chunk, ChunkResult, EarlyResult, chunk_key, early_key};
 use crate::rows::{self, Context, Prepared};
 use crate::{IngestError, apply};
 
@@ -33,15 +33,15 @@ pub(crate) fn part(rows: Vec<Prepared>, holders: &Holders) -> (Vec<Prepared>, Ve
     (rows.into_iter().filter(|row| !waits(row)).collect(), early)
 }
 
-/// Applies the rows of a file that waited, once all others are answered, and gives back those that are refused now. The
-/// answer is kept from the first time.
+/// Applies the rows of a file that waited, once all others are answered, and tells which are refused now, and which count
+/// for nobody yet. The answer is kept from the first time.
 pub(crate) async fn settle(
     service: &Service,
     file: &FeedFile,
     results: &[ChunkResult],
-) -> Result<Vec<RowFailure>, IngestError> {
+) -> Result<EarlyResult, IngestError> {
     if results.iter().all(|result| result.early.is_empty()) {
-        return Ok(Vec::new());
+        return Ok(EarlyResult::default());
     }
     let key = early_key(&file.name);
     if let Some(kept) = service.objects.get(Bucket::Work, &key).await? {
@@ -59,15 +59,16 @@ pub(crate) async fn settle(
             }
         }
     }
-    let Some(context) = context else { return Ok(refused) };
+    let Some(context) = context else { return Ok(EarlyResult { failures: refused, ..EarlyResult::default() }) };
     prepared.sort_by_key(|row| row.row);
     let applied = apply(&service.store, &context, prepared, Timestamp::now(), false).await;
     let applied =
         applied.map_err(|source| IngestError::Store { file: file.name.clone(), chunk: file.chunks, source })?;
     refused.extend(applied.failures);
     refused.sort_by_key(|failure| failure.row);
-    if service.objects.create(Bucket::Work, &key, serde_json::to_vec(&refused)?, "application/json").await? {
-        return Ok(refused);
+    let result = EarlyResult { failures: refused, unmatched: applied.unmatched };
+    if service.objects.create(Bucket::Work, &key, serde_json::to_vec(&result)?, "application/json").await? {
+        return Ok(result);
     }
     Ok(service.objects.read_json(Bucket::Work, &key).await?)
 }

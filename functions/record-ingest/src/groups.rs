@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use crate::rows::Prepared;
 
-/// Changes in one call of the store: each writes at most two items, and a transaction holds a hundred.
-const LONGEST_RUN: usize = 40;
+/// Changes in one call of the store: each writes at most four items, and a transaction holds a hundred.
+const LONGEST_RUN: usize = 20;
 
 /// Parts rows into groups that share neither an NHS number nor an immunisation with each other. Order is kept within a
 /// group, and groups are in the order of their first rows.

@@ -19,21 +19,23 @@ mod histories;
 pub mod lists;
 pub mod rows;
 mod rules;
+pub mod unmatched;
 
-use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures::{StreamExt, TryStreamExt, stream};
 use ims_domain::record::Outcome;
 use ims_messaging::{Bucket, ChunkJob, MessagingError, ObjectError, handle_each};
-use ims_runtime::Service;
 use ims_runtime::auth::Permissions;
 use ims_runtime::clock::ClockError;
+use ims_runtime::{Service, Trigger, UnknownEvent, metric};
 use ims_store::{
     Actor, AuditEntry, ChunkState, FeedFile, FeedFileState, Holders, RowFailure, Store, StoreError, Table, keys,
 };
 use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
 use thiserror::Error;
 
-use chunk::{Chunk, ChunkResult, result_key};
+use chunk::{Chunk, ChunkResult, Unmatched, result_key};
 use lists::Joined;
 use rows::{Context, Prepared};
 
@@ -54,6 +56,12 @@ pub enum IngestError {
         #[source]
         source: StoreError,
     },
+    /// The event is not known.
+    #[error(transparent)]
+    Event(#[from] UnknownEvent),
+    /// The matching queue.
+    #[error("the matching queue cannot be read")]
+    Queue(#[source] StoreError),
     /// Buckets.
     #[error(transparent)]
     Object(#[from] ObjectError),
@@ -71,9 +79,32 @@ pub enum IngestError {
     Json(#[from] serde_json::Error),
 }
 
-/// Works on a batch of chunks; those that failed are reported, and come again.
-pub async fn handle(service: &Service, event: SqsEvent) -> SqsBatchResponse {
-    handle_each(event, |job: ChunkJob| ingest(service, job)).await
+/// What the function can be asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Request {
+    /// Count the records that wait to be matched, for the alarm.
+    Matching,
+}
+
+/// Works on a batch of chunks, of which those that failed are reported and come again; or answers a request.
+///
+/// # Errors
+/// Where the event is neither, or the request cannot be answered.
+pub async fn handle(service: &Service, event: Value) -> Result<Value, IngestError> {
+    match Trigger::<Request>::read(event)? {
+        Trigger::Messages(event) => {
+            let answer = handle_each(event, |job: ChunkJob| ingest(service, job)).await;
+            Ok(serde_json::to_value(answer)?)
+        }
+        Trigger::Request(Request::Matching) => {
+            let now = Timestamp::now();
+            let before = now.checked_sub(unmatched::ALARM).unwrap_or(Timestamp::MIN);
+            let count = service.store.matching_count(before).await.map_err(IngestError::Queue)?;
+            metric::count(service.settings.stage(), now, &[("MatchingOpen", count.open), ("MatchingLate", count.old)]);
+            Ok(serde_json::to_value(count)?)
+        }
+    }
 }
 
 async fn ingest(service: &Service, job: ChunkJob) -> Result<(), IngestError> {
@@ -152,7 +183,8 @@ pub async fn apply_chunk(
     failures.extend(applied.failures);
     failures.sort_by_key(|failure| failure.row);
     let accepted = total - (failures.len() + applied.early.len()) as u64;
-    Ok(ChunkResult { started, ended: Timestamp::now(), accepted, failures, early: applied.early })
+    let Applied { early, unmatched, .. } = applied;
+    Ok(ChunkResult { started, ended: Timestamp::now(), accepted, failures, early, unmatched })
 }
 
 /// What became of rows that were not accepted.
@@ -160,6 +192,7 @@ pub async fn apply_chunk(
 struct Applied {
     failures: Vec<RowFailure>,
     early: Vec<u64>,
+    unmatched: Vec<Unmatched>,
 }
 
 /// Applies rows, those that concern each other in their order. Where `may_wait`, rows that lack what they need wait;
@@ -181,15 +214,16 @@ async fn apply(
         .try_collect()
         .await?;
     let purpose = format!("{} older than a full list", context.file);
-    let actor = Actor { name: context.supplier.clone(), operation: "feed".to_owned(), purpose, at: started };
-    joined.end_older(store, &actor).await?;
-    let mut failures = Vec::new();
+    joined.end_older(store, &Actor::new(&context.supplier, "feed", purpose, started)).await?;
+    let (mut failures, mut unmatched) = (Vec::new(), Vec::new());
     for group in groups {
         failures.extend(group.failures);
         early.extend(group.early);
+        unmatched.extend(group.unmatched);
     }
     early.sort_unstable();
-    Ok(Applied { failures, early })
+    unmatched.sort_by_key(|row| row.row);
+    Ok(Applied { failures, early, unmatched })
 }
 
 /// Applies the rows of a group in their order; gives back those that were not accepted.
@@ -204,21 +238,20 @@ async fn apply_group(
     let mut applied = Applied::default();
     for run in groups::runs(&group) {
         let rows: Vec<String> = run.iter().map(|row| row.row.to_string()).collect();
-        let actor = Actor {
-            name: context.supplier.clone(),
-            operation: "feed".to_owned(),
-            purpose: format!("{} rows {}", context.file, rows.join(",")),
-            at,
-        };
+        let actor = Actor::new(&context.supplier, "feed", format!("{} rows {}", context.file, rows.join(",")), at);
         let changes: Vec<_> = run.iter().map(|row| row.change.clone()).collect();
         match store.apply_known(holders, run[0].number, &changes, &actor).await {
-            Ok(outcomes) => {
-                for (row, outcome) in run.iter().zip(outcomes) {
-                    if may_wait && outcome == Outcome::NotFound {
+            Ok(answers) => {
+                for (row, answer) in run.iter().zip(answers) {
+                    if may_wait && answer.outcome == Outcome::NotFound {
                         applied.early.push(row.row);
-                    } else {
-                        applied.failures.extend(row.refusal(outcome));
+                        continue;
                     }
+                    let refusal = row.refusal(answer.outcome);
+                    if refusal.is_none() && !answer.unmatched.is_empty() {
+                        applied.unmatched.push(row.unmatched(answer.unmatched));
+                    }
+                    applied.failures.extend(refusal);
                 }
             }
             // One unreadable record must not hold up the file: coming again would not mend it.
@@ -239,9 +272,17 @@ mod tests {
 
     #[test]
     fn the_event_is_a_batch_of_chunk_jobs() {
-        let event: SqsEvent = serde_json::from_str(include_str!("../fixtures/chunk-jobs.json")).unwrap();
+        let event = serde_json::from_str(include_str!("../fixtures/chunk-jobs.json")).unwrap();
+        let Trigger::Messages(event) = Trigger::<Request>::read(event).unwrap() else { panic!("messages") };
         let body: serde_json::Value = serde_json::from_str(event.records[0].body.as_deref().unwrap()).unwrap();
         let job: ChunkJob = serde_json::from_value(body["body"].clone()).unwrap();
         assert_eq!((job.chunk, job.object), (1, chunk::chunk_key(&job.file, 1)));
+    }
+
+    #[test]
+    fn a_schedule_asks_for_the_count_of_what_waits() {
+        let asked = Trigger::<Request>::read(serde_json::json!({"action": "matching"})).unwrap();
+        assert!(matches!(asked, Trigger::Request(Request::Matching)));
+        assert!(Trigger::<Request>::read(serde_json::json!({"action": "else"})).is_err());
     }
 }

@@ -169,12 +169,7 @@ pub(crate) async fn go_through(
 ) -> Result<bool, IngestError> {
     let failed = |source| IngestError::Store { file: file.name.clone(), chunk: job.chunk, source };
     let begun = Progress::of(job);
-    let actor = Actor {
-        name: file.supplier.clone(),
-        operation: "feed".to_owned(),
-        purpose: format!("{} not on the list", file.name),
-        at: Timestamp::now(),
-    };
+    let actor = Actor::new(&file.supplier, "feed", format!("{} not on the list", file.name), Timestamp::now());
     let run = AuditEntry::new(actor.at, &file.supplier, "feed", format!("{} part {}", file.name, job.chunk));
     service.store.audit(&run).await.map_err(failed)?;
     let (left, after) =

@@ -1,6 +1,9 @@
 //! Rows of a chunk as changes, or as refusals.
 
+use std::collections::BTreeSet;
+
 use csv::StringRecord;
+use ims_domain::matching::Difference;
 use ims_domain::person::FullList;
 use ims_domain::record::{Action, Change, Outcome, Source};
 use ims_domain::{ImmunisationId, NhsNumber, VaccineType};
@@ -12,6 +15,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
+use crate::chunk::Unmatched;
 use crate::feed::{BOOKINGS, COHORT_LIST, COHORTS, DEMOGRAPHICS, DETAILS, Feed};
 use crate::fields::RowErrors;
 use crate::{bookings, cohorts, demographics, details, lists};
@@ -102,6 +106,12 @@ impl Prepared {
             Outcome::Duplicate => Some(self.refused(text::duplicate(system, value))),
             Outcome::NotFound => Some(self.refused(text::not_found(&format!("{system}#{value}")))),
         }
+    }
+
+    /// That the row was stored and its record waits in the matching queue.
+    #[must_use]
+    pub fn unmatched(&self, differences: BTreeSet<Difference>) -> Unmatched {
+        Unmatched { row: self.row, local_id: self.local_id.clone(), differences }
     }
 
     /// A refusal of this row.

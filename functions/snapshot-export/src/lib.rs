@@ -4,7 +4,10 @@
 //! versions of themselves, and change files are removed only after the manifest that holds them is published.
 
 mod append;
+mod checksum;
 mod merge;
+
+pub use checksum::{Checksum, Drift};
 
 use aws_lambda_events::event::dynamodb::Event as StreamEvent;
 use ims_messaging::ObjectError;
@@ -22,6 +25,12 @@ use thiserror::Error;
 pub enum Request {
     /// Merge changes into the next snapshot.
     Merge {
+        /// First wait until the streams have delivered all that was written so far.
+        #[serde(default)]
+        settle: bool,
+    },
+    /// Hold the snapshot against the truth: the same people in the same versions?
+    Checksum {
         /// First wait until the streams have delivered all that was written so far.
         #[serde(default)]
         settle: bool,
@@ -109,5 +118,6 @@ pub async fn handle(service: &Service, event: Value) -> Result<Value, ExportErro
             }
             Ok(serde_json::to_value(merge::merge(service).await?)?)
         }
+        Request::Checksum { settle } => Ok(serde_json::to_value(checksum::checksum(service, settle).await?)?),
     }
 }

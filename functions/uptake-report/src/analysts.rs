@@ -185,9 +185,9 @@ pub(crate) struct Vaccination {
 }
 
 impl Vaccination {
-    /// From the snapshot; deleted records are left out.
+    /// From the snapshot; deleted records are left out, and those that count for nobody.
     pub(crate) fn of(row: &VaccinationRow) -> Option<Self> {
-        (!row.deleted).then(|| Self { row: row.clone() })
+        (!row.deleted && !row.unmatched).then(|| Self { row: row.clone() })
     }
 }
 

@@ -109,8 +109,9 @@ impl Funnel {
     ) -> Result<(), ReportError> {
         let plan = rules.plan();
         // Whoever holds the number that superseded another has all that was recorded under it.
-        for history in people.iter().filter(|row| !row.superseded).filter_map(|row| row.programme(plan.programme)) {
-            self.vaccinated += u64::from(history.doses_since(plan.count_doses_from) > 0);
+        for row in people.iter().filter(|row| !row.superseded) {
+            let Some(history) = row.programme(plan.programme) else { continue };
+            self.vaccinated += u64::from(plan.count_valid(&history.dose_dates, row.date_of_birth) > 0);
             self.bookings += u64::from(history.appointment.is_some_and(|day| day >= plan.count_doses_from));
         }
         let mut of_person: HashMap<&str, Vec<&ContactRow>> = HashMap::new();

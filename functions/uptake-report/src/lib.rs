@@ -364,7 +364,9 @@ fn tally(tally: &mut Tally, rules: &Rules, people: &[PersonRow], day: Date, date
     for row in people.iter().filter(|row| !row.is_off_list()) {
         let (status, _) = rules.ask(row, day)?;
         if status != Status::NotEligible {
-            let doses = row.programme(plan.programme).map_or(0, |history| history.doses_since(plan.count_doses_from));
+            let doses = row
+                .programme(plan.programme)
+                .map_or(0, |history| plan.count_valid(&history.dose_dates, row.date_of_birth));
             tally.add(row, doses > 0, date);
         }
     }

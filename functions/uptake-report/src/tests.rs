@@ -13,6 +13,7 @@ fn rules() -> Rules {
         programme: "FLU".parse().unwrap(),
         count_doses_from: date(2025, 9, 1),
         doses: 1,
+        dose_schedule: None,
         steps: vec![PlanStep { step: Step::Invite, after_days: 0 }],
         waves: vec![],
     };

@@ -44,9 +44,10 @@ impl Trend {
                 first.entry(&row.person_id).and_modify(|held| *held = day.min(*held)).or_insert(day);
             }
         }
-        let vaccinated = people.iter().filter(|row| !row.superseded).filter_map(|row| {
-            row.programme(plan.programme)?.dose_dates.iter().copied().filter(|day| *day >= plan.count_doses_from).min()
-        });
+        let vaccinated = people
+            .iter()
+            .filter(|row| !row.superseded)
+            .filter_map(|row| plan.valid_doses(&row.programme(plan.programme)?.dose_dates, row.date_of_birth).min());
         vaccinated.for_each(|day| self.days.entry(day).or_default()[1] += 1);
         invited.into_values().for_each(|day| self.days.entry(day).or_default()[0] += 1);
         called.into_values().for_each(|day| self.days.entry(day).or_default()[2] += 1);

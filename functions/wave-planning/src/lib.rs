@@ -7,6 +7,7 @@ mod release;
 
 use ims_decision::{DecisionError, Rules};
 use ims_domain::campaign::{ContactPlan, Wave, WaveState};
+use ims_eligibility::{Campaign, Problem, mismatches, read_plan};
 use ims_messaging::{Bucket, MessagingError, ObjectError, PartJob, Queue};
 use ims_runtime::Service;
 use ims_runtime::clock::ClockError;
@@ -26,7 +27,14 @@ pub enum Request {
         /// EliD campaign configuration.
         rules: Value,
         /// Contact plan.
-        plan: Box<ContactPlan>,
+        plan: Value,
+    },
+    /// Put a draft of a campaign's next version in force.
+    Adopt {
+        /// Campaign.
+        campaign: String,
+        /// Draft.
+        draft: String,
     },
     /// Plan a wave that the contact plan names, on the current snapshot.
     Plan(Which),
@@ -122,7 +130,8 @@ pub enum PlanningError {
 /// Where the request cannot be read or carried out.
 pub async fn handle(service: &Service, event: Value) -> Result<Value, PlanningError> {
     match serde_json::from_value(event)? {
-        Request::Define { rules, plan } => define(service, rules, *plan).await,
+        Request::Define { rules, plan } => define(service, rules, &plan).await,
+        Request::Adopt { campaign, draft } => adopt(service, &campaign, &draft).await,
         Request::Plan(which) => status(plan(service, &which).await?),
         Request::Status(which) => status(progress(service, &which).await?),
         Request::Release(which) => status(release::release(service, &which).await?),
@@ -137,27 +146,26 @@ fn status(wave: Wave) -> Result<Value, PlanningError> {
     Ok(serde_json::to_value(Status { wave })?)
 }
 
-/// Stores the next version of a campaign; the same content again is not a new version.
-async fn define(service: &Service, rules: Value, plan: ContactPlan) -> Result<Value, PlanningError> {
-    let bytes = serde_json::to_vec(&rules)?;
-    let mut problems: Vec<String> = plan.problems().iter().map(|problem| format!("plan.{problem}")).collect();
-    match ims_eligibility::Campaign::parse(&bytes) {
-        Err(found) => problems.extend(found.iter().map(ToString::to_string)),
-        Ok(_) => {
-            let id = rules["CampaignConfig"]["ID"].as_str().unwrap_or_default();
-            let target = rules["CampaignConfig"]["Target"].as_str().unwrap_or_default();
-            if id != plan.campaign {
-                problems.push(format!("plan.campaign: '{}' is not the configuration's ID '{id}'", plan.campaign));
-            }
-            if target != plan.programme.code() {
-                problems
-                    .push(format!("plan.programme: '{}' is not the configuration's Target '{target}'", plan.programme));
-            }
+/// The plan, where it and the rules beside it are right.
+fn valid(rules: &[u8], plan: &Value) -> Result<ContactPlan, PlanningError> {
+    let of_plan = |problems: Vec<Problem>| problems.into_iter().map(|problem| format!("plan.{problem}"));
+    match (read_plan(plan), Campaign::parse(rules)) {
+        (Ok(plan), Ok(campaign)) => {
+            let problems = mismatches(&campaign, &plan);
+            if problems.is_empty() { Ok(plan) } else { Err(PlanningError::Invalid(of_plan(problems).collect())) }
+        }
+        (plan, campaign) => {
+            let of_rules = campaign.err().unwrap_or_default();
+            let of_plan = of_plan(plan.err().unwrap_or_default());
+            Err(PlanningError::Invalid(of_plan.chain(of_rules.iter().map(ToString::to_string)).collect()))
         }
     }
-    if !problems.is_empty() {
-        return Err(PlanningError::Invalid(problems));
-    }
+}
+
+/// Stores the next version of a campaign; the same content again is not a new version.
+async fn define(service: &Service, rules: Value, plan: &Value) -> Result<Value, PlanningError> {
+    let bytes = serde_json::to_vec(&rules)?;
+    let plan = valid(&bytes, plan)?;
     let campaign = plan.campaign.clone();
     let rules = String::from_utf8(bytes).unwrap_or_default();
     let latest = service.store.latest_definition(&campaign).await?;
@@ -168,6 +176,22 @@ async fn define(service: &Service, rules: Value, plan: ContactPlan) -> Result<Va
     let definition = Definition { campaign: campaign.clone(), version, rules, plan };
     service.store.create_definition(&definition).await?;
     Ok(json!({"campaign": campaign, "version": version}))
+}
+
+/// Stores a draft as the next version, unless the version that it was compared with is no longer the latest.
+async fn adopt(service: &Service, campaign: &str, draft: &str) -> Result<Value, PlanningError> {
+    let found = service.store.draft(campaign, draft).await?;
+    let unknown = || PlanningError::Unknown(format!("draft '{draft}' of campaign '{campaign}'"));
+    let found = found.ok_or_else(unknown)?;
+    let rules: Value = serde_json::from_str(&found.rules)?;
+    let latest = service.store.latest_definition(campaign).await?.ok_or_else(unknown)?;
+    let written = rules.to_string();
+    if latest.version != found.base && latest.rules != written {
+        let message =
+            format!("draft '{draft}' was compared with version {}; the latest is {}", found.base, latest.version);
+        return Err(PlanningError::Invalid(vec![message]));
+    }
+    define(service, rules, &serde_json::to_value(&found.plan)?).await
 }
 
 async fn latest(service: &Service, campaign: &str) -> Result<Rules, PlanningError> {

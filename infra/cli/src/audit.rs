@@ -97,7 +97,8 @@ impl Question {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let question = Question::of(args, Timestamp::now())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let found = runtime.block_on(async { ask(&store(args).await?, &question).await })?;
+    let found = runtime
+        .block_on(async { ask(&store(args.stack.as_deref(), args.local_dir.clone()).await?, &question).await })?;
     let Some(entries) = found else {
         eprintln!("ims audit: nobody is known by this NHS number");
         return Ok(ExitCode::FAILURE);
@@ -120,13 +121,14 @@ struct Endpoints {
     tables: BTreeMap<String, String>,
 }
 
-async fn store(args: &Args) -> anyhow::Result<Store> {
+/// The tables of a CloudFormation stack on AWS, or of the local stack whose directory is given.
+pub(crate) async fn store(stack: Option<&str>, directory: Option<PathBuf>) -> anyhow::Result<Store> {
     let lower = |variable: &str| variable.trim_start_matches("IMS_TABLE_").to_lowercase();
-    let (config, tables) = if let Some(stack) = &args.stack {
+    let (config, tables) = if let Some(stack) = stack {
         let tables = Tables::from_lookup(|variable| Some(format!("{stack}-{}", lower(variable))))?;
         (aws_config::load_defaults(BehaviorVersion::latest()).await, tables)
     } else {
-        let path = args.local_dir.clone().unwrap_or_else(local_dir).join("endpoints.json");
+        let path = directory.unwrap_or_else(local_dir).join("endpoints.json");
         let bytes = std::fs::read(&path)
             .with_context(|| format!("no {}: is the local stack up? (cargo xtask up)", path.display()))?;
         let endpoints: Endpoints =

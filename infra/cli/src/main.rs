@@ -3,7 +3,9 @@
 mod audit;
 mod campaign;
 mod eligibility;
+mod matching;
 mod population;
+mod preview;
 mod token;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +30,8 @@ enum Command {
     Campaign(campaign::Args),
     /// Show who saw, searched for or changed a person, or what an actor did
     Audit(audit::Args),
+    /// Show the records that wait to be matched, decide about one, or take a decision back
+    Matching(matching::Args),
     /// Print a signed token of the sandbox issuer.
     Token(token::Args),
     /// Make synthetic people.
@@ -50,6 +54,7 @@ fn main() -> ExitCode {
         Command::Eligibility(args) => eligibility::run(&args),
         Command::Campaign(args) => campaign::run(&args),
         Command::Audit(args) => audit::run(&args),
+        Command::Matching(args) => matching::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Population(args) => population::run(&args),
     };

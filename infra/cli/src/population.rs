@@ -1,17 +1,23 @@
 //! `ims population`: a synthetic population as files.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, ExitCode};
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
+use ims_domain::matching::Matching;
 use ims_domain::person::{Death, Demographics, Membership, States};
 use ims_domain::record::{Immunisation, Patient, Source};
 use ims_domain::{ImmunisationId, NhsNumber, Person, PersonId, VaccineType, merge, postcode};
-use ims_snapshot::{ContactRow, PersonRow, Row, VaccinationRow, write_parquet};
+use ims_snapshot::{
+    ContactRow, DatasetManifest, Manifest, PartManifest, PersonRow, Row, VaccinationRow, write_parquet,
+};
 use ims_testkit::population::{self, AppointmentStatus, Geography, Settings, SyntheticPerson, UNIQUE_ID_URI, Vaccine};
 use jiff::civil::{Date, date};
+use jiff::tz::TimeZone;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::local_dir;
@@ -30,8 +36,8 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make people up: OUT/people, OUT/vaccinations and OUT/contacts (Parquet), and OUT/feeds with the files that say the
-    /// same. The same seed gives the same people.
+    /// Make people up: OUT/people, OUT/vaccinations and OUT/contacts (Parquet), OUT/manifest.json, and OUT/feeds with the
+    /// files that say the same. The same seed gives the same people.
     Generate {
         /// How many
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -57,7 +63,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let geography = geography()?;
     let settings = Settings { people: *people, seed: *seed, business_date: BUSINESS_DATE };
     let (mut rows, mut doses) = (0, 0);
-    for part in 0..people.div_ceil(PART) {
+    let parts = people.div_ceil(PART);
+    let mut datasets: BTreeMap<String, DatasetManifest> = BTreeMap::new();
+    for part in 0..parts {
         let (mut persons, mut vaccinations) = (Vec::new(), Vec::new());
         for index in part * PART..(*people).min((part + 1) * PART) {
             let person = population::person(&settings, &geography, index);
@@ -69,10 +77,22 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         persons.sort_by_cached_key(Row::place);
         rows += persons.len();
         doses += vaccinations.len();
-        write(out, part, &persons)?;
-        write(out, part, &vaccinations)?;
-        write::<ContactRow>(out, part, &[])?;
+        write(out, part, &persons, &mut datasets)?;
+        write(out, part, &vaccinations, &mut datasets)?;
+        write::<ContactRow>(out, part, &[], &mut datasets)?;
     }
+    let manifest = Manifest {
+        schema: 1,
+        id: format!("{:08}-seed-{seed}", 1),
+        created: BUSINESS_DATE.to_zoned(TimeZone::UTC)?.timestamp(),
+        business_date: BUSINESS_DATE,
+        watermark: String::new(),
+        parts: u32::try_from(parts)?,
+        datasets,
+    };
+    let path = out.join("manifest.json");
+    fs::write(&path, serde_json::to_vec_pretty(&manifest)?)
+        .with_context(|| format!("cannot write {}", path.display()))?;
     eprintln!("{rows} people and {doses} vaccinations in {}", out.display());
     if !no_feeds {
         let (initial, late) = population::generate(&settings, &geography, &out.join("feeds"))?;
@@ -81,11 +101,24 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn write<R: Row>(out: &Path, part: u64, rows: &[R]) -> anyhow::Result<()> {
+/// Writes a part and notes it in the manifest.
+fn write<R: Row>(
+    out: &Path,
+    part: u64,
+    rows: &[R],
+    datasets: &mut BTreeMap<String, DatasetManifest>,
+) -> anyhow::Result<()> {
+    let key = format!("{}/part-{part:05}.parquet", R::DATASET);
+    let path = out.join(&key);
     let folder = out.join(R::DATASET);
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let path = folder.join(format!("part-{part:05}.parquet"));
-    fs::write(&path, write_parquet(rows)?).with_context(|| format!("cannot write {}", path.display()))
+    let bytes = write_parquet(rows)?;
+    fs::write(&path, &bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let dataset = datasets.entry(R::DATASET.to_owned()).or_default();
+    dataset.rows += rows.len() as u64;
+    dataset.parts.push(PartManifest { key, rows: rows.len() as u64, sha256 });
+    Ok(())
 }
 
 /// England's areas and sites; the workspace's tool extracts them on first use.
@@ -217,6 +250,7 @@ fn registered(
             source: Source { supplier: supplier.to_owned(), file: String::new(), order: String::new(), row: 0 },
             accepted_rows: Vec::new(),
             patient: Patient::default(),
+            matching: Matching::default(),
         });
     }
     Ok((known, given))

@@ -7,6 +7,8 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::Credentials;
 use serde::{Deserialize, Serialize};
 
+use crate::{client::TestClient, mesh::MeshServer};
+
 /// Region of every local stack.
 pub const REGION: &str = "eu-west-2";
 
@@ -39,6 +41,11 @@ pub struct Endpoints {
     pub functions: BTreeMap<String, String>,
     /// Private key (PKCS#8, DER) of the sandbox token issuer.
     pub issuer_key: String,
+    /// A supplier's application, for which `{api}/oauth2/token` gives tokens.
+    pub client: TestClient,
+    /// The MESH server, where the stack was set up with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mesh: Option<MeshServer>,
 }
 
 /// File name inside the local directory.

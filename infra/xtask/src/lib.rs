@@ -4,11 +4,16 @@
 //! ports and `--local-dir`.
 
 pub mod bench;
+pub mod client;
 pub mod conformance;
+pub mod contract;
 pub mod demo;
 pub mod deploy;
 pub mod endpoints;
+pub mod fuzz;
 pub mod logs;
+pub mod mesh;
+pub mod pack;
 pub mod package;
 pub mod processes;
 pub mod progress;

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 use xtask::{
     bench, conformance,
     demo::{self, DemoArgs},
-    logs,
+    fuzz, logs,
     stack::{self, Emulator, Ports, StackOptions},
     test::{self, TestArgs},
     workers,
@@ -91,6 +91,15 @@ enum Task {
         #[command(flatten)]
         place: Place,
     },
+    /// Fuzz what comes from outside: rows, resources, file names, tokens
+    Fuzz {
+        /// Seconds for each target
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Targets; all where none is named
+        #[arg(value_parser = PossibleValuesParser::new(fuzz::TARGETS))]
+        targets: Vec<String>,
+    },
     /// Extract England's areas and sites, near which the synthetic people live, into .local/geography
     Geography,
     /// Run the benchmarks of tests/bench, in an optimised build
@@ -160,6 +169,9 @@ struct Up {
     /// Build the functions with optimisation, as for AWS
     #[arg(long)]
     release: bool,
+    /// Run a MESH server beside, and collect files from its mailbox
+    #[arg(long)]
+    mesh: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -177,6 +189,7 @@ impl Up {
             visibility_seconds: self.visibility_seconds,
             fresh: !self.still,
             faults: self.faults,
+            mesh: self.mesh,
             optimised: self.release,
         })
     }
@@ -246,6 +259,7 @@ async fn run(task: Task) -> Result<ExitCode> {
         Task::Conformance { api: _, features, json, place } => {
             return conformance::run(&features, json.as_deref(), &place.dir());
         }
+        Task::Fuzz { seconds, targets } => drop(fuzz::run(&targets, seconds)?),
         Task::Geography => drop(demo::geography()?),
         Task::Bench { list, names, people, json } => {
             return bench::run(&bench::BenchArgs { list, names, people, json });

@@ -53,19 +53,39 @@ pub fn check() -> Result<()> {
     interpreter().map(drop)
 }
 
+/// The version of the Python that is used: major and minor.
+///
+/// # Errors
+/// Says what to install.
+pub fn version() -> Result<(u32, u32)> {
+    let (_, version) = interpreter()?;
+    let mut parts = version.split('.').map_while(|part| part.parse().ok());
+    Ok((parts.next().unwrap_or_default(), parts.next().unwrap_or_default()))
+}
+
 /// A virtual environment with what the requirements files name, made or brought up to date where they changed.
 /// Returns its `python`.
 ///
 /// # Errors
 /// Where Python or a package cannot be had.
 pub fn venv(requirements: &[&str]) -> Result<PathBuf> {
+    venv_at(".local/venv", requirements)
+}
+
+/// The same in another directory of the workspace, for what must not mix with the stack's packages.
+///
+/// # Errors
+/// As [`venv`].
+pub fn venv_at(directory: &str, requirements: &[&str]) -> Result<PathBuf> {
     let root = workspace_root();
-    let dir = root.join(".local/venv");
+    let dir = root.join(directory);
     let python = dir.join("bin/python");
     let (system, version) = interpreter()?;
-    fs::create_dir_all(root.join(".local"))?;
+    if let Some(parent) = dir.parent() {
+        fs::create_dir_all(parent)?;
+    }
     // Two stacks that start at once must not install into one another.
-    let lock = fs::File::create(root.join(".local/venv.lock"))?;
+    let lock = fs::File::create(dir.with_extension("lock"))?;
     lock.lock().context("waiting for another installation")?;
 
     let stamps = dir.join("installed");

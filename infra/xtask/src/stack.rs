@@ -12,12 +12,13 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use aws_lc_rs::signature::Ed25519KeyPair;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use ims_runtime::auth::SigningKey;
 
 use crate::{
-    demo, deploy,
+    client, demo, deploy,
     endpoints::{self, Endpoints, REGION},
-    logs, package,
+    logs, mesh, package,
     processes::Processes,
     progress::step,
     python, web, workspace_root,
@@ -99,6 +100,8 @@ pub struct StackOptions {
     pub faults: bool,
     /// Whether the functions are built with optimisation, as they are for AWS.
     pub optimised: bool,
+    /// Whether a MESH server runs beside it, from whose mailbox files are collected. It takes a free port.
+    pub mesh: bool,
 }
 
 impl Default for StackOptions {
@@ -115,6 +118,7 @@ impl Default for StackOptions {
             fresh: false,
             faults: false,
             optimised: false,
+            mesh: false,
         }
     }
 }
@@ -167,10 +171,11 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
 
     let sandbox = binaries.join("ims-sandbox");
     let faults = if options.faults { Some(start_faults(&processes, &sandbox, &local_dir, &aws).await?) } else { None };
+    let mesh = if options.mesh { mesh::start(&processes, &local_dir).await? } else { None };
     let (issuer_key, token_keys) = issuer(&local_dir)?;
     let front_door = format!("http://127.0.0.1:{}", ports.front_door);
     let notify = format!("http://127.0.0.1:{}", ports.notify);
-    let parameters = BTreeMap::from([
+    let mut parameters = BTreeMap::from([
         ("Stage", "sandbox".to_owned()),
         ("Architecture", if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }.to_owned()),
         ("AwsEndpointUrl", aws.clone()),
@@ -179,6 +184,8 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
         ("NotifyApiKey", NOTIFY_API_KEY.to_owned()),
         ("NotifyCallbackToken", NOTIFY_CALLBACK_TOKEN.to_owned()),
         ("TokenKeys", token_keys),
+        ("Senders", mesh::SENDERS.to_owned()),
+        ("TokenSigningKey", BASE64_STANDARD.encode(fs::read(&issuer_key)?)),
         ("SendFenceSeconds", options.send_fence_seconds.to_string()),
         ("LocalVisibilitySeconds", options.visibility_seconds.to_string()),
         // The set clock calls the scheduled functions.
@@ -188,6 +195,14 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
         ("ConsoleBase", "/console".to_owned()),
         ("ApiUrl", format!("{front_door}/api")),
     ]);
+    if let Some(mesh) = &mesh {
+        parameters.extend([
+            ("MeshUrl", mesh.url.clone()),
+            ("MeshMailbox", mesh.own.clone()),
+            ("MeshPassword", mesh.password.clone()),
+            ("MeshSharedKey", mesh.shared_key.clone()),
+        ]);
+    }
     let config = endpoints::aws_config(&aws).await;
     let outputs = deploy::deploy(&config, STACK, &packages, &parameters).await?;
     let api_id = outputs.get("ApiId").context("the stack has no output ApiId")?;
@@ -239,7 +254,10 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
         queues: sorted.queues,
         functions: sorted.functions,
         issuer_key: issuer_key.display().to_string(),
+        client: client::test_client(&local_dir),
+        mesh,
     };
+    client::register(&endpoints, &local_dir).await?;
     endpoints.write(&local_dir)?;
     if options.people > 0 {
         demo::load_people(&endpoints, options.people, options.seed, &local_dir).await?;
@@ -255,7 +273,7 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
 pub fn down(local_dir: &Path) -> Result<()> {
     let processes = Processes::new(local_dir);
     let mut any = false;
-    for name in [NOTIFY, FRONT_DOOR, FAULTS, EMULATOR] {
+    for name in [NOTIFY, FRONT_DOOR, FAULTS, mesh::PROCESS, EMULATOR] {
         if processes.stop(name)? {
             step(format!("stopped the {name}"));
             any = true;
@@ -272,7 +290,7 @@ pub fn down(local_dir: &Path) -> Result<()> {
 
 /// A command with an environment of its own: the functions inherit the emulator's, and must see neither the host's AWS
 /// profile nor its proxies.
-fn clean(program: &Path) -> Command {
+pub(crate) fn clean(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear();
     for name in ["PATH", "HOME", "LANG", "TZ", "RUST_LOG", "RUST_BACKTRACE"] {
@@ -330,7 +348,7 @@ fn start_ministack(processes: &Processes, local_dir: &Path, aws: &str, port: u16
 }
 
 /// Waits until something answers, whatever it says.
-async fn wait_for(processes: &Processes, name: &str, url: &str) -> Result<()> {
+pub(crate) async fn wait_for(processes: &Processes, name: &str, url: &str) -> Result<()> {
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build()?;
     let begun = Instant::now();
     while client.get(url).send().await.is_err() {

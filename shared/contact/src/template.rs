@@ -48,16 +48,8 @@ const TELLING: &[&str] = &[
     "nhs number",
 ];
 
-const EMBEDDED: &[(&str, &str)] = &[
-    ("covid-invite-letter.json", include_str!("../templates/covid-invite-letter.json")),
-    ("covid-invite-sms.json", include_str!("../templates/covid-invite-sms.json")),
-    ("covid-reminder-letter.json", include_str!("../templates/covid-reminder-letter.json")),
-    ("covid-reminder-sms.json", include_str!("../templates/covid-reminder-sms.json")),
-    ("flu-invite-letter.json", include_str!("../templates/flu-invite-letter.json")),
-    ("flu-invite-sms.json", include_str!("../templates/flu-invite-sms.json")),
-    ("flu-reminder-letter.json", include_str!("../templates/flu-reminder-letter.json")),
-    ("flu-reminder-sms.json", include_str!("../templates/flu-reminder-sms.json")),
-];
+/// Every file of `templates/`, by name.
+const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/templates.rs"));
 
 /// All that a message may say of a person. There is no other field.
 #[derive(Clone)]
@@ -415,7 +407,10 @@ mod tests {
     #[test]
     fn every_programme_step_and_channel_has_a_template_that_says_who_and_how_to_book() {
         let set = TemplateSet::embedded().unwrap();
-        for programme in ["FLU", "COVID"] {
+        let programmes: std::collections::BTreeSet<&str> =
+            set.all().iter().map(|template| template.programme.code()).collect();
+        assert_eq!(programmes.into_iter().collect::<Vec<_>>(), ["COVID", "FLU", "MMR"]);
+        for programme in ["FLU", "COVID", "MMR"] {
             for step in [Step::Invite, Step::Reminder] {
                 for channel in [Channel::Sms, Channel::Letter] {
                     let programme: VaccineType = programme.parse().unwrap();
@@ -444,6 +439,21 @@ mod tests {
         let text = letter.render(&Fields { to_parent: true, ..fields() }).unwrap().text();
         assert!(text.starts_with("Dear parent or guardian of Amina Khan"), "{text}");
         assert!(!text.contains("your flu vaccination"), "{text}");
+    }
+
+    #[test]
+    fn no_childs_letter_speaks_of_the_parents_own_vaccination() {
+        let set = TemplateSet::embedded().unwrap();
+        for letter in set.all().iter().filter(|template| template.channel == Channel::Letter) {
+            let words = plain_words(letter.programme);
+            let fields = Fields { to_parent: true, programme: words.into(), dose: 2, doses: 2, ..fields() };
+            let text = letter.render(&fields).unwrap();
+            let heading = text.heading.clone().unwrap();
+            assert!(heading.contains(&format!("your child's {words} vaccination")), "{heading}");
+            for own in [format!("your {words}"), "you have already".to_owned()] {
+                assert!(!text.text().contains(&own), "{}: '{own}'", letter.name);
+            }
+        }
     }
 
     #[test]

@@ -11,7 +11,6 @@ use ims_eligibility::{Campaign, CompiledIteration, Status};
 use ims_snapshot::{PersonRow, facts_of, facts_of_person};
 use ims_store::{Definition, Overtaken, Store, StoreError};
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use thiserror::Error;
 
 /// Why no decision can be made.
@@ -130,9 +129,7 @@ impl Rules {
             return Ok(iteration.clone());
         }
         let not_live = || DecisionError::NotLive { campaign: self.definition.campaign.clone(), day };
-        let zone = TimeZone::get("Europe/London").unwrap_or(TimeZone::UTC);
-        let noon = day.at(12, 0, 0, 0).to_zoned(zone).map_err(|_| not_live())?.timestamp();
-        let iteration = self.campaign.live_iteration(noon).ok_or_else(not_live)?;
+        let iteration = self.campaign.iteration_on(day).ok_or_else(not_live)?;
         let iteration = Arc::new(self.campaign.compile(iteration));
         if let Ok(mut compiled) = self.compiled.lock() {
             compiled.insert(day, iteration.clone());
@@ -152,11 +149,22 @@ impl Rules {
         cohorts.into_iter().zip(0..).map(|((_, label), place)| (label.to_owned(), place)).collect()
     }
 
+    /// Labels of the cohorts of the iteration that is live on a day, best first.
+    ///
+    /// # Errors
+    /// Where none is live.
+    pub fn cohorts(&self, day: Date) -> Result<Vec<String>, DecisionError> {
+        self.iteration(day)?;
+        let places = self.cohort_places();
+        let mut labels: Vec<String> = places.keys().cloned().collect();
+        labels.sort_by_key(|label| places.get(label).copied());
+        Ok(labels)
+    }
+
     /// The dose that a person would have next.
     #[must_use]
     pub fn next_dose(&self, row: &PersonRow) -> u8 {
-        let plan = self.plan();
-        row.programme(plan.programme).map_or(0, |history| history.doses_since(plan.count_doses_from)).saturating_add(1)
+        row.next_dose(self.plan())
     }
 
     /// Whether a person of the snapshot is eligible, and actionable with which best cohort.

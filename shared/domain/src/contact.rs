@@ -114,7 +114,7 @@ pub fn suppression(person: &Person, plan: &ContactPlan, dose: u8, today: Date, a
         return Some(Reason::Restricted);
     }
     let history = person.programme(plan.programme);
-    if history.doses_since(plan.count_doses_from) >= dose {
+    if plan.count_valid(&history.doses, person.demographics.date_of_birth) >= dose {
         return Some(Reason::Vaccinated);
     }
     if history.booked.is_some_and(|day| day >= today) {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::age_on;
 use crate::details::Statements;
+use crate::matching::Identity;
 use crate::merge::Member;
 use crate::{NhsNumber, PersonId, VaccineType, postcode};
 
@@ -121,6 +122,16 @@ pub struct Demographics {
 }
 
 impl Demographics {
+    /// Who the person is.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        Identity {
+            given_name: self.given_name.clone(),
+            family_name: self.family_name.clone(),
+            date_of_birth: self.date_of_birth,
+        }
+    }
+
     /// Its place among the source's rows about the person: of all that came, in whatever order, the last is held.
     #[must_use]
     pub fn place(&self) -> (u64, &str, u64) {
@@ -260,6 +271,9 @@ pub struct Person {
     /// Demographics.
     #[serde(default)]
     pub demographics: Demographics,
+    /// Whom the demographics feed has said this was, other than now: by them, too, records are matched.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub former_identities: BTreeSet<Identity>,
     /// The five states.
     #[serde(default)]
     pub states: States,
@@ -293,6 +307,7 @@ impl Person {
             version: 0,
             nhs_number,
             demographics: Demographics::default(),
+            former_identities: BTreeSet::new(),
             states: States::default(),
             cohorts: BTreeMap::new(),
             programmes: BTreeMap::new(),
@@ -300,6 +315,21 @@ impl Person {
             attributes: BTreeMap::new(),
             survivor: None,
             members: BTreeMap::new(),
+        }
+    }
+
+    /// Notes whom a row of the demographics feed names, before the row is taken over: an older row tells a former identity.
+    pub(crate) fn note_identity(&mut self, row: &Demographics) {
+        let (named, held) = (row.identity(), self.demographics.identity());
+        if row.serial <= self.demographics.serial {
+            if named != held {
+                self.former_identities.insert(named);
+            }
+            return;
+        }
+        self.former_identities.remove(&named);
+        if self.demographics.serial > 0 && named != held {
+            self.former_identities.insert(held);
         }
     }
 
@@ -359,12 +389,17 @@ impl Person {
         self.demographics.date_of_birth.map(|born| age_on(born, day))
     }
 
-    /// The person's history with a programme.
+    /// The person's history with a programme: its own vaccine, and any that covers it.
     #[must_use]
     pub fn programme(&self, programme: VaccineType) -> ProgrammeSummary {
         let mut history = self.programmes.get(&programme).cloned().unwrap_or_default();
-        for member in self.members.values().filter_map(|member| member.programmes.get(&programme)) {
-            history.join(member);
+        let wider = self.programmes.iter().filter(|(vaccine, _)| **vaccine != programme && vaccine.covers(programme));
+        for (_, other) in wider {
+            history.join(other);
+        }
+        let members = self.members.values().flat_map(|member| &member.programmes);
+        for (_, other) in members.filter(|(vaccine, _)| vaccine.covers(programme)) {
+            history.join(other);
         }
         history
     }

@@ -9,8 +9,9 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::details::{self, Detail, Origin, Statement};
-use crate::person::{Demographics, FullList, Gender, Membership, States};
-use crate::{ImmunisationId, Person, PersonId, VaccineType};
+use crate::matching::{Decision, Difference, Matching};
+use crate::person::{Demographics, FullList, Gender, Membership, ProgrammeSummary, States};
+use crate::{ImmunisationId, NhsNumber, Person, PersonId, VaccineType};
 
 /// Where a change came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +52,7 @@ pub struct Immunisation {
     pub version: u32,
     /// Deleted by its supplier; an update or a new create reinstates it.
     pub deleted: bool,
-    /// How many of its versions were deletions.
+    /// How many of its versions suppliers do not see: deletions, and changes of where it stands with its holder.
     #[serde(default)]
     pub deletions: u32,
     /// What the latest accepted change did.
@@ -65,6 +66,9 @@ pub struct Immunisation {
     /// Whom the record describes.
     #[serde(default)]
     pub patient: Patient,
+    /// Where it stands with the person who holds it.
+    #[serde(default)]
+    pub matching: Matching,
 }
 
 impl Immunisation {
@@ -73,6 +77,29 @@ impl Immunisation {
     #[must_use]
     pub fn shown_version(&self) -> u32 {
         self.version.saturating_sub(self.deletions)
+    }
+
+    /// Whether it counts for the person who holds it.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        !self.deleted && self.matching.counts()
+    }
+
+    /// Whether it waits in the matching queue.
+    #[must_use]
+    pub fn is_unmatched(&self) -> bool {
+        !self.deleted && self.matching.is_open()
+    }
+
+    /// The version after this with another standing, which suppliers do not see.
+    fn standing(&self, matching: Matching) -> Self {
+        Self {
+            version: self.version + 1,
+            deletions: self.deletions + 1,
+            action: Action::Update,
+            matching,
+            ..self.clone()
+        }
     }
 
     /// The version after this, deleted.
@@ -93,6 +120,9 @@ impl Immunisation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(default)]
 pub struct Patient {
+    /// The NHS number that the record came with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nhs_number: Option<NhsNumber>,
     /// Given name.
     pub given_name: String,
     /// Family name.
@@ -138,6 +168,12 @@ pub struct Booking {
     pub changed: String,
     /// Where it came from.
     pub source: Source,
+    /// Whom it was made for: of bookings the number and the date of birth.
+    #[serde(default)]
+    pub patient: Patient,
+    /// Where it stands with the person who holds it.
+    #[serde(default)]
+    pub matching: Matching,
 }
 
 impl Booking {
@@ -263,21 +299,33 @@ impl Record {
                 if held.is_some_and(|held| held.place() >= booking.place()) {
                     return Outcome::AlreadyKnown;
                 }
-                let booking = Booking { person: self.person.id, ..booking.clone() };
+                let same = held.map(|held| (&held.matching, held.patient.is_same(&booking.patient)));
+                let matching = Matching::of_next(same, self.person.differences(&booking.patient));
+                let booking = Booking { person: self.person.id, matching, ..booking.clone() };
                 self.bookings.insert(booking.reference.clone(), booking);
                 self.recompute();
                 Outcome::Applied
             }
             Change::Demographics(row) => {
                 let (held, place) = (self.person.demographics.place(), row.0.place());
-                if place <= held {
-                    let contradicts = (place.0, place.1) == (held.0, held.1) && place.2 != held.2;
-                    return if contradicts { Outcome::Duplicate } else { Outcome::AlreadyKnown };
+                let is_later = place > held;
+                let contradicts = !is_later && (place.0, place.1) == (held.0, held.1) && place.2 != held.2;
+                let before = self.person.identities();
+                self.person.note_identity(&row.0);
+                if is_later {
+                    self.person.demographics = row.0.clone();
+                    self.person.states = row.1.clone();
+                    details::heard_from_demographics(&mut self.person);
                 }
-                self.person.demographics = row.0.clone();
-                self.person.states = row.1.clone();
-                details::heard_from_demographics(&mut self.person);
-                Outcome::Applied
+                let is_named_anew = self.person.identities() != before;
+                if is_named_anew {
+                    self.match_again();
+                }
+                match (contradicts, is_later || is_named_anew) {
+                    (true, _) => Outcome::Duplicate,
+                    (false, true) => Outcome::Applied,
+                    (false, false) => Outcome::AlreadyKnown,
+                }
             }
             Change::Membership { label, membership } => {
                 let held = self.person.cohorts.get(label);
@@ -342,38 +390,41 @@ impl Record {
         }
         let next = match (action, content, held) {
             (Action::Delete, _, Some(held)) => held.deleted_by(source, accepted_rows),
-            (_, Some(content), _) => {
-                let deletions = held.map_or(0, |held| held.deletions);
-                self.written(id, content, (version + 1, deletions), (action, source), accepted_rows)
-            }
+            (_, Some(content), _) => self.written(id, content, held, (action, source), accepted_rows),
             _ => return Outcome::NotFound,
         };
         self.immunisations.insert(id, next);
         Outcome::Applied
     }
 
-    /// An immunisation of this person with a version and its count of deletions.
+    /// The version after the one held, which may be another person's, as one of this person.
     fn written(
         &self,
         id: ImmunisationId,
         content: &ImmunisationContent,
-        (version, deletions): (u32, u32),
+        held: Option<&Immunisation>,
         (action, source): (Action, &Source),
         accepted_rows: Vec<u64>,
     ) -> Immunisation {
+        let live = held.filter(|held| !held.deleted || held.person != self.person.id);
+        let standing = live.map(|held| {
+            let is_same = held.person == self.person.id && held.patient.is_same(&content.patient);
+            (&held.matching, is_same)
+        });
         Immunisation {
             id,
             person: self.person.id,
             vaccine: content.vaccine,
             occurred_on: content.occurred_on,
             body: content.body.clone(),
-            version,
+            version: held.map_or(0, |held| held.version) + 1,
             deleted: false,
-            deletions,
+            deletions: held.map_or(0, |held| held.deletions),
             action,
             source: source.clone(),
             accepted_rows,
             patient: content.patient.clone(),
+            matching: Matching::of_next(standing, self.person.differences(&content.patient)),
         }
     }
 
@@ -391,18 +442,92 @@ impl Record {
             *held = held.deleted_by(source, Vec::new());
         }
         // The snapshot knows a record by its id alone: of two people's rows the later version must be the live one.
-        let next = to.written(id, content, (held.version + 1, held.deletions), (Action::Update, source), Vec::new());
+        let next = to.written(id, content, Some(held), (Action::Update, source), Vec::new());
         to.immunisations.insert(id, next);
         self.recompute();
         to.recompute();
         true
     }
 
+    /// Puts a decision about an immunisation, or takes it away. False, and nothing done, where it is not live here.
+    pub fn decide(&mut self, id: ImmunisationId, decision: Option<Decision>) -> bool {
+        let Some(held) = self.immunisations.get_mut(&id).filter(|held| !held.deleted) else { return false };
+        let differences = self.person.differences(&held.patient);
+        *held = held.standing(Matching { differences, since: held.matching.since, decision });
+        self.recompute();
+        true
+    }
+
+    /// Puts a decision about an appointment, or takes it away. False, and nothing done, where there is none.
+    pub fn decide_booking(&mut self, reference: &str, decision: Option<Decision>) -> bool {
+        let Some(held) = self.bookings.get_mut(reference) else { return false };
+        held.matching.decision = decision;
+        held.matching.differences = self.person.differences(&held.patient);
+        self.recompute();
+        true
+    }
+
+    /// Moves an immunisation to another person with the decision that it is theirs, or back without one: here it is
+    /// deleted, there it is live with a later version, and suppliers see the version that they saw. False, and nothing
+    /// done, where it is not live here.
+    pub fn attach(&mut self, to: &mut Self, id: ImmunisationId, decision: Option<Decision>) -> bool {
+        let Some(held) = self.immunisations.get_mut(&id).filter(|held| !held.deleted) else { return false };
+        let matching =
+            Matching { differences: to.person.differences(&held.patient), since: held.matching.since, decision };
+        let moved = held.clone();
+        *held = held.deleted_by(&held.source.clone(), Vec::new());
+        let next = Immunisation { version: held.version, deletions: held.deletions, ..moved }.standing(matching);
+        to.immunisations.insert(id, Immunisation { person: to.person.id, ..next });
+        self.recompute();
+        to.recompute();
+        true
+    }
+
+    /// How many events differ from those of an earlier state.
+    #[must_use]
+    pub fn changed_since(&self, before: &Self) -> usize {
+        let given = self.immunisations.iter().filter(|(id, held)| before.immunisations.get(id) != Some(*held)).count();
+        let booked = self.bookings.iter().filter(|(id, held)| before.bookings.get(*id) != Some(*held)).count();
+        given + booked
+    }
+
+    /// Takes at most so many of the events over that differ in a later state, and leaves who the person is as it was.
+    pub fn take_events(&mut self, after: &Self, most: usize) {
+        let given = after.immunisations.iter().filter(|(id, held)| self.immunisations.get(id) != Some(*held));
+        let given: Vec<Immunisation> = given.map(|(_, held)| held.clone()).take(most).collect();
+        let booked = after.bookings.iter().filter(|(id, held)| self.bookings.get(*id) != Some(*held));
+        let booked: Vec<Booking> = booked.map(|(_, held)| held.clone()).take(most - given.len()).collect();
+        self.immunisations.extend(given.into_iter().map(|held| (held.id, held)));
+        self.bookings.extend(booked.into_iter().map(|held| (held.reference.clone(), held)));
+        self.recompute();
+    }
+
+    /// Matches every event anew, after the person was given another identity. Does nothing to a record that was read
+    /// without its events.
+    fn match_again(&mut self) {
+        if self.immunisations.is_empty() && self.bookings.is_empty() {
+            return;
+        }
+        let (person, identities) = (&self.person, self.person.identities());
+        for held in self.immunisations.values_mut().filter(|held| !held.deleted) {
+            let differences = person.differences_by(&identities, &held.patient);
+            if differences != held.matching.differences {
+                *held = held.standing(Matching { differences, ..held.matching.clone() });
+            }
+        }
+        for held in self.bookings.values_mut() {
+            held.matching.differences = person.differences_by(&identities, &held.patient);
+        }
+        self.recompute();
+    }
+
     /// Recomputes the summary that rules read from the events, and, until the demographics feed names the person, who
     /// they are from the latest record.
     fn recompute(&mut self) {
         if self.person.demographics.serial == 0 {
-            let live = self.immunisations.values().filter(|given| !given.deleted);
+            // Nobody is named by a record that was sent under another number than theirs.
+            let own = |given: &&Immunisation| !given.matching.differences.contains(&Difference::Number);
+            let live = self.immunisations.values().filter(|given| !given.deleted).filter(own);
             if let Some(latest) = live.max_by_key(|given| (given.occurred_on, given.id)) {
                 let patient = &latest.patient;
                 let known = &mut self.person.demographics;
@@ -419,14 +544,15 @@ impl Record {
             summary.booking_provider.clear();
             summary.appointment = None;
         }
-        for given in self.immunisations.values().filter(|given| !given.deleted) {
+        for given in self.immunisations.values().filter(|given| given.counts()) {
             self.person.programmes.entry(given.vaccine).or_default().doses.push(given.occurred_on);
         }
         for summary in self.person.programmes.values_mut() {
             summary.doses.sort_unstable();
             summary.doses.dedup();
         }
-        for booking in self.bookings.values().filter(|booking| booking.status != AppointmentStatus::Cancelled) {
+        let stands = |booking: &&Booking| booking.status != AppointmentStatus::Cancelled && booking.matching.counts();
+        for booking in self.bookings.values().filter(stands) {
             let summary = self.person.programmes.entry(booking.programme).or_default();
             summary.appointment = summary.appointment.max(Some(booking.appointment_on));
             if booking.status == AppointmentStatus::Booked
@@ -436,6 +562,8 @@ impl Record {
                 summary.booking_provider.clone_from(&booking.provider);
             }
         }
+        // What was and no longer counts leaves nothing behind.
+        self.person.programmes.retain(|_, summary| *summary != ProgrammeSummary::default());
     }
 }
 

@@ -47,6 +47,12 @@ impl VaccineType {
         (0u8..).take(TYPES.len()).map(Self)
     }
 
+    /// The first in the API's order.
+    #[must_use]
+    pub fn first() -> Self {
+        Self(0)
+    }
+
     /// The code, e.g. `COVID`.
     #[must_use]
     pub fn code(self) -> &'static str {
@@ -62,6 +68,14 @@ impl VaccineType {
     /// The vaccine types that protect against a disease, by its SNOMED code; none where the API does not know it.
     pub fn against(code: &str) -> impl Iterator<Item = Self> {
         Self::all().filter(move |vaccine| vaccine.diseases().iter().any(|(disease, _)| *disease == code))
+    }
+
+    /// Whether it protects against all that another one does, as MMRV against all that MMR does: its doses are doses of
+    /// the other's programme too.
+    #[must_use]
+    pub fn covers(self, other: Self) -> bool {
+        let own = self.diseases();
+        other.diseases().iter().all(|(code, _)| own.iter().any(|(held, _)| held == code))
     }
 
     /// The vaccine type whose target diseases are exactly these codes, in any order.
@@ -123,6 +137,24 @@ mod tests {
         }
         assert_eq!(VaccineType::from_diseases(&["840539006"]).map(VaccineType::code), Some("COVID"));
         assert!("PLAGUE".parse::<VaccineType>().is_err());
+    }
+
+    #[test]
+    fn a_vaccine_covers_what_it_holds_and_nothing_else() {
+        let of = |code: &str| code.parse::<VaccineType>().unwrap();
+        for (one, other, covers) in [
+            ("MMRV", "MMR", true),
+            ("MMR", "MMRV", false),
+            ("MMR", "MMR", true),
+            ("6IN1", "3IN1", true),
+            ("FLU", "COVID", false),
+        ] {
+            assert_eq!(of(one).covers(of(other)), covers, "{one} {other}");
+        }
+        // Nothing but its own vaccine counts for the programmes of the winter.
+        for programme in ["FLU", "COVID", "RSV"] {
+            assert_eq!(VaccineType::all().filter(|vaccine| vaccine.covers(of(programme))).count(), 1);
+        }
     }
 
     #[test]

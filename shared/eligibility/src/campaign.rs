@@ -226,6 +226,11 @@ impl Campaign {
         self.iterations.iter().filter(started).max_by_key(|i| self.starts(i))
     }
 
+    /// The iteration in force at noon of a day, London.
+    pub fn iteration_on(&self, day: Date) -> Option<&Iteration> {
+        self.live_iteration(day.at(12, 0, 0, 0).to_zoned(london()).ok()?.timestamp())
+    }
+
     /// The moment an iteration comes into force; `None` if the calendar ends before it.
     pub fn starts(&self, iteration: &Iteration) -> Option<Timestamp> {
         let local = iteration.date.to_datetime(iteration.time.unwrap_or(self.iteration_time));

@@ -1,6 +1,7 @@
 //! An iteration arranged for evaluation, and its evaluation.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use jiff::civil::Date;
 
@@ -28,10 +29,10 @@ pub(crate) struct Rule {
     pub(crate) code: String,
     pub(crate) text: String,
     pub(crate) priority: i64,
-    level: AttributeLevel,
+    pub(crate) level: AttributeLevel,
     /// Of a rule on cohort labels: the iteration's virtual cohorts, of which everyone is a member.
     everyones_cohorts: Vec<String>,
-    test: Test,
+    pub(crate) test: Test,
     test_text: String,
     stop: bool,
     comms_routing: Option<String>,
@@ -39,16 +40,16 @@ pub(crate) struct Rule {
 
 /// Rules of one priority: they match if all match. Indices into the iteration's rules.
 #[derive(Debug, Clone)]
-struct Group {
-    rules: Vec<usize>,
+pub(crate) struct Group {
+    pub(crate) rules: Vec<usize>,
     stop: bool,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Cohort {
     pub(crate) definition: IterationCohort,
-    filters: Vec<Group>,
-    suppressions: Vec<Group>,
+    pub(crate) filters: Vec<Group>,
+    pub(crate) suppressions: Vec<Group>,
 }
 
 /// How actions are chosen for one status.
@@ -158,7 +159,7 @@ impl Rule {
         }
     }
 
-    fn matches(&self, facts: &impl Facts, today: Date) -> bool {
+    pub(crate) fn matches(&self, facts: &impl Facts, today: Date) -> bool {
         match (&self.level, &self.test) {
             (AttributeLevel::Cohort, Test::OneOf { negated, values, nvl: None }) => {
                 values.iter().any(|label| self.everyones_cohorts.contains(label) || facts.in_cohort(label)) != *negated
@@ -197,7 +198,8 @@ impl CompiledIteration {
     /// The person's status and, unless NotEligible, the label of the best cohort with it. Allocates nothing (but for
     /// rules that test cohort labels as text); stops as soon as the answer is certain.
     pub fn status(&self, facts: &impl Facts, today: Date) -> (Status, Option<&str>) {
-        let all = |group: &Group| group.rules.iter().all(|&i| self.rules[i].matches(facts, today));
+        let asked = Asked::new(&self.rules, facts, today);
+        let all = |group: &Group| asked.all(group);
         let mut best = (Status::NotEligible, None);
         for cohort in &self.cohorts {
             let label = cohort.definition.label.as_str();
@@ -257,8 +259,9 @@ impl CompiledIteration {
         mut steps: Option<&mut Vec<Step>>,
     ) -> (Status, Vec<Standing>) {
         let mut standings: Vec<Standing> = Vec::with_capacity(self.cohorts.len());
+        let asked = Asked::new(&self.rules, facts, today);
         for index in 0..self.cohorts.len() {
-            let (status, reasons) = self.stand_in(index, facts, today, steps.as_deref_mut());
+            let (status, reasons) = self.stand_in(index, &asked, steps.as_deref_mut());
             standings.push(Standing { cohort: index, status, reasons });
         }
         let best = standings.iter().map(|s| s.status).max().unwrap_or(Status::NotEligible);
@@ -269,13 +272,12 @@ impl CompiledIteration {
     fn stand_in(
         &self,
         index: usize,
-        facts: &impl Facts,
-        today: Date,
+        asked: &Asked<'_, impl Facts>,
         mut steps: Option<&mut Vec<Step>>,
     ) -> (Status, Vec<usize>) {
         let cohort = &self.cohorts[index];
         let label = &cohort.definition.label;
-        let member = is_member(cohort, facts);
+        let member = is_member(cohort, asked.facts);
         if let Some(steps) = steps.as_deref_mut() {
             steps.push(Step {
                 cohort: label.clone(),
@@ -292,13 +294,13 @@ impl CompiledIteration {
             return (Status::NotEligible, Vec::new());
         }
         for group in &cohort.filters {
-            if self.all_match(group, label, facts, today, steps.as_deref_mut()) {
+            if all_match(group, label, asked, steps.as_deref_mut()) {
                 return (Status::NotEligible, group.rules.clone());
             }
         }
         let mut reasons = Vec::new();
         for group in &cohort.suppressions {
-            if self.all_match(group, label, facts, today, steps.as_deref_mut()) {
+            if all_match(group, label, asked, steps.as_deref_mut()) {
                 reasons.extend_from_slice(&group.rules);
                 if group.stop {
                     break;
@@ -306,36 +308,6 @@ impl CompiledIteration {
             }
         }
         (if reasons.is_empty() { Status::Actionable } else { Status::NotActionable }, reasons)
-    }
-
-    /// Whether all rules of the group match; each is recorded, matching or not.
-    fn all_match(
-        &self,
-        group: &Group,
-        cohort: &str,
-        facts: &impl Facts,
-        today: Date,
-        steps: Option<&mut Vec<Step>>,
-    ) -> bool {
-        let Some(steps) = steps else {
-            return group.rules.iter().all(|&i| self.rules[i].matches(facts, today));
-        };
-        let mut all = true;
-        for rule in group.rules.iter().map(|&i| &self.rules[i]) {
-            let matched = rule.matches(facts, today);
-            all &= matched;
-            steps.push(Step {
-                cohort: cohort.to_owned(),
-                rule: Some(rule.name.clone()),
-                kind: Some(rule.kind),
-                priority: Some(rule.priority),
-                attribute: rule.attribute(),
-                test: rule.test_text.clone(),
-                value: rule.value(facts).map(Cow::into_owned),
-                outcome: if matched { Outcome::Matched } else { Outcome::NotMatched },
-            });
-        }
-        all
     }
 
     /// One reason (the first) for each rule type and priority, in the order of cohort groups.
@@ -381,6 +353,61 @@ impl CompiledIteration {
         });
         chosen.filter(|actions| !actions.is_empty()).unwrap_or_else(|| routed(&routing.default))
     }
+}
+
+/// Rules of which each is asked at most once of a person: cohorts share most of theirs. Those beyond are asked each time.
+const REMEMBERED: usize = 4;
+
+/// The rules as they are asked of one person.
+struct Asked<'a, F> {
+    rules: &'a [Rule],
+    facts: &'a F,
+    today: Date,
+    /// One bit a rule: whether it was asked, and whether it matches.
+    known: [Cell<(u64, u64)>; REMEMBERED],
+}
+
+impl<'a, F: Facts> Asked<'a, F> {
+    fn new(rules: &'a [Rule], facts: &'a F, today: Date) -> Self {
+        Self { rules, facts, today, known: Default::default() }
+    }
+
+    fn matches(&self, rule: usize) -> bool {
+        let ask = || self.rules[rule].matches(self.facts, self.today);
+        let Some(known) = self.known.get(rule / 64) else { return ask() };
+        let (bit, (asked, yes)) = (1 << (rule % 64), known.get());
+        if asked & bit != 0 {
+            return yes & bit != 0;
+        }
+        let matches = ask();
+        known.set((asked | bit, if matches { yes | bit } else { yes }));
+        matches
+    }
+
+    fn all(&self, group: &Group) -> bool {
+        group.rules.iter().all(|&rule| self.matches(rule))
+    }
+}
+
+/// Whether all rules of the group match; each is recorded, matching or not, where steps are.
+fn all_match(group: &Group, cohort: &str, asked: &Asked<'_, impl Facts>, steps: Option<&mut Vec<Step>>) -> bool {
+    let Some(steps) = steps else { return asked.all(group) };
+    let mut all = true;
+    for &index in &group.rules {
+        let (rule, matched) = (&asked.rules[index], asked.matches(index));
+        all &= matched;
+        steps.push(Step {
+            cohort: cohort.to_owned(),
+            rule: Some(rule.name.clone()),
+            kind: Some(rule.kind),
+            priority: Some(rule.priority),
+            attribute: rule.attribute(),
+            test: rule.test_text.clone(),
+            value: rule.value(asked.facts).map(Cow::into_owned),
+            outcome: if matched { Outcome::Matched } else { Outcome::NotMatched },
+        });
+    }
+    all
 }
 
 fn is_member(cohort: &Cohort, facts: &impl Facts) -> bool {

@@ -10,7 +10,8 @@
 //!                                                                               └ suggest (EliD's answer, with actions)
 //! ```
 //!
-//! [`check`] answers a whole EliD request over several campaigns.
+//! [`check`] answers a whole EliD request over several campaigns. The contact plan beside a campaign is read and validated
+//! here too ([`parse_plan`]). `schema/` holds the JSON Schemas of both files.
 
 mod answer;
 mod campaign;
@@ -21,7 +22,9 @@ mod facts;
 mod markdown;
 mod operator;
 mod parse;
+mod plan;
 mod problem;
+mod questions;
 mod response;
 mod token;
 
@@ -34,7 +37,9 @@ pub use compiled::CompiledIteration;
 pub use decision::{CohortOutcome, Decision, Outcome, Reason, Status, Step};
 pub use facts::{Facts, PersonFacts};
 pub use operator::{Operator, parse_date};
+pub use plan::{mismatches, parse_plan, read_plan};
 pub use problem::Problem;
+pub use questions::Subject;
 pub use response::{
     EligibilityCohort, EligibilityResponse, Meta, ProcessedSuggestion, SuggestedAction, SuitabilityRule,
 };

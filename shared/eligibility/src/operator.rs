@@ -1,5 +1,7 @@
 //! Operators and comparators: parsed once per campaign, applied to every person.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use jiff::Span;
 use jiff::civil::Date;
 
@@ -185,7 +187,45 @@ pub(crate) enum Test {
     Empty { negated: bool },
     Between { negated: bool, low: i128, high: i128, nvl: Option<i128> },
     Truth(bool),
-    Date { relation: Relation, span: Span, amount: i64, from: Option<Date>, nvl: Option<Date> },
+    Date { relation: Relation, bound: Bound, nvl: Option<Date> },
+}
+
+/// The day that a date is compared with: so many units after a day of its own, or after today.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    span: Span,
+    is_back: bool,
+    from: Option<Date>,
+    /// Today and the bound for it, as last worked out: people are asked about by the million on one day, and adding a
+    /// span takes longer than all the rest of a test. Zero where it was not yet.
+    kept: AtomicU64,
+}
+
+impl Clone for Bound {
+    fn clone(&self) -> Self {
+        Self { kept: AtomicU64::new(0), ..*self }
+    }
+}
+
+impl Bound {
+    /// The bound on a day, as a number that orders as days do.
+    fn on(&self, today: Date) -> i32 {
+        let day = ordered(today);
+        let kept = self.kept.load(Ordering::Relaxed);
+        if (kept >> 32) as u32 == day as u32 {
+            return kept as u32 as i32;
+        }
+        let edge = if self.is_back { Date::MIN } else { Date::MAX };
+        // Adding years to 29 February lands on 28 February of a common year.
+        let bound = ordered(self.from.unwrap_or(today).checked_add(self.span).unwrap_or(edge));
+        self.kept.store(u64::from(day as u32) << 32 | u64::from(bound as u32), Ordering::Relaxed);
+        bound
+    }
+}
+
+/// A date as a number that orders as dates do, and is never 0.
+fn ordered(date: Date) -> i32 {
+    i32::from(date.year()) * 10_000 + i32::from(date.month()) * 100 + i32::from(date.day())
 }
 
 impl Test {
@@ -249,7 +289,22 @@ impl Test {
             Some(v) => parse_date(v).map(Some).ok_or_else(|| format!("{v:?} in [[{name}]] is not a date YYYYMMDD")),
         };
         let (from, nvl) = (date("OFFSET", parts.offset)?, date("NVL", parts.nvl)?);
-        Ok(Self::Date { relation, span, amount, from, nvl })
+        Ok(Self::Date { relation, bound: Bound { span, is_back: amount < 0, from, kept: AtomicU64::new(0) }, nvl })
+    }
+
+    /// Whether what passes can change from day to day.
+    pub(crate) fn depends_on_today(&self) -> bool {
+        matches!(self, Self::Date { bound: Bound { from: None, .. }, .. })
+    }
+
+    /// Whether, as days go by, what passes changes at most once: all earlier days pass and no later ones, or the reverse.
+    pub(crate) fn is_threshold(&self) -> bool {
+        match self {
+            Self::Date { .. } => true,
+            // Days written YYYYMMDD are in the order of the numbers that they are.
+            Self::Compare { relation, number: Some(_), .. } => !matches!(relation, Equal | NotEqual),
+            _ => false,
+        }
     }
 
     /// Whether the person's value passes. A missing value (`None`) takes the comparator's NVL.
@@ -287,17 +342,12 @@ impl Test {
                 number.is_some_and(|n| (*low <= n && n <= *high) != *negated)
             }
             Self::Truth(wanted) => item.is_some_and(|i| i.eq_ignore_ascii_case(if *wanted { "true" } else { "false" })),
-            Self::Date { relation, span, amount, from, nvl } => {
+            Self::Date { relation, bound, nvl } => {
                 let date = match item {
                     None => *nvl,
                     Some(item) => parse_date(item),
                 };
-                date.is_some_and(|date| {
-                    let edge = if *amount < 0 { Date::MIN } else { Date::MAX };
-                    // Adding years to 29 February lands on 28 February of a common year.
-                    let cutoff = from.unwrap_or(today).checked_add(*span).unwrap_or(edge);
-                    relation.holds(&date, &cutoff)
-                })
+                date.is_some_and(|date| relation.holds(&ordered(date), &bound.on(today)))
             }
         }
     }

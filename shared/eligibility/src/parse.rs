@@ -65,7 +65,7 @@ fn examine(bytes: &[u8]) -> (Option<Campaign>, Vec<Problem>) {
 fn read_campaign(s: &Scope<'_>) -> Option<Campaign> {
     let id = s.name("ID");
     let version = s.whole("Version");
-    let name = s.text("Name");
+    let name = s.name("Name");
     let kind = s.one_of("Type", &["V", "S"]);
     let target = s.one_of("Target", &CONDITIONS);
     let managers = s.optional_texts("Manager");
@@ -77,10 +77,12 @@ fn read_campaign(s: &Scope<'_>) -> Option<Campaign> {
     let _routing = s.optional_text("DefaultCommsRouting");
     let start_date = s.date("StartDate");
     let end_date = s.date("EndDate");
-    if let (Some(start), Some(end)) = (start_date, end_date)
-        && end < start
-    {
-        s.fatal("EndDate", format!("{} is before StartDate {}", compact(end), compact(start)));
+    if let (Some(start), Some(end)) = (start_date, end_date) {
+        if end < start {
+            s.fatal("EndDate", format!("{} is before StartDate {}", compact(end), compact(start)));
+        } else if end == start {
+            s.flaw("EndDate", format!("{} is StartDate too; it must be later", compact(end)));
+        }
     }
     let (approval_minimum, approval_maximum) = read_approvals(s);
     let scopes = s.objects("Iterations");
@@ -111,6 +113,11 @@ fn read_campaign(s: &Scope<'_>) -> Option<Campaign> {
 
 fn read_approvals(s: &Scope<'_>) -> (Option<i64>, Option<i64>) {
     let (minimum, maximum) = (s.optional_whole("ApprovalMinimum"), s.optional_whole("ApprovalMaximum"));
+    for (key, number) in [("ApprovalMinimum", minimum), ("ApprovalMaximum", maximum)] {
+        if let Some(number) = number.filter(|number| *number < 0) {
+            s.flaw(key, format!("{number} is less than 0"));
+        }
+    }
     if let (Some(low), Some(high)) = (minimum, maximum)
         && low > high
     {
@@ -131,6 +138,7 @@ struct ReadIteration {
 fn check_iterations(scopes: &[Scope<'_>], read: &[ReadIteration], default_time: Time, end: Option<Date>) {
     let mut ids: HashMap<&str, usize> = HashMap::new();
     let mut starts: HashMap<(Date, Time), usize> = HashMap::new();
+    let mut dates: HashMap<Date, usize> = HashMap::new();
     for (index, (scope, iteration)) in scopes.iter().zip(read).enumerate() {
         if let Some(id) = &iteration.id
             && let Some(first) = ids.insert(id, index)
@@ -138,8 +146,12 @@ fn check_iterations(scopes: &[Scope<'_>], read: &[ReadIteration], default_time: 
             scope.flaw("ID", format!("{id:?} is also the ID of Iterations[{first}]"));
         }
         let Some(date) = iteration.date else { continue };
+        let same_day = dates.insert(date, index);
         if let Some(first) = starts.insert((date, iteration.time.unwrap_or(default_time)), index) {
             scope.fatal("IterationDate", format!("{} is also the start of Iterations[{first}]", compact(date)));
+        } else if let Some(first) = same_day {
+            // It can be evaluated where the times differ, but dates are to be unique.
+            scope.flaw("IterationDate", format!("{} is also the date of Iterations[{first}]", compact(date)));
         }
         if let Some(end) = end
             && date > end
@@ -153,7 +165,7 @@ fn check_iterations(scopes: &[Scope<'_>], read: &[ReadIteration], default_time: 
 fn read_iteration(s: &Scope<'_>) -> ReadIteration {
     let id = s.name("ID");
     let version = s.whole("Version");
-    let name = s.text("Name");
+    let name = s.name("Name");
     let date = s.date("IterationDate");
     let time = s.optional_time("IterationTime");
     let number = s.optional_whole("IterationNumber");
@@ -279,7 +291,7 @@ fn read_cohorts(scopes: &[Scope<'_>]) -> Option<Vec<IterationCohort>> {
 }
 
 fn read_cohort(s: &Scope<'_>, label: Option<String>) -> Option<IterationCohort> {
-    let group = s.text("CohortGroup");
+    let group = s.name("CohortGroup");
     let positive = templated(s, "PositiveDescription");
     let negative = templated(s, "NegativeDescription");
     let priority = s.optional_whole("Priority");
@@ -297,7 +309,7 @@ fn read_cohort(s: &Scope<'_>, label: Option<String>) -> Option<IterationCohort> 
 
 fn read_rule(s: &Scope<'_>) -> Option<IterationRule> {
     let kind = s.one_of("Type", &RuleType::CODES).and_then(RuleType::from_code);
-    let name = s.text("Name");
+    let name = s.name("Name");
     let code = s.optional_text("Code");
     let description = s.text("Description");
     if let Some(text) = &description {

@@ -19,6 +19,13 @@ pub struct Problem {
     pub(crate) fatal: bool,
 }
 
+impl Problem {
+    /// A problem that whoever reads campaigns found beside these.
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into(), fatal: true }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path, self.message)
@@ -69,7 +76,7 @@ impl<'a> Scope<'a> {
     }
 
     pub(crate) fn path_of(&self, key: &str) -> String {
-        format!("{}.{key}", self.path)
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
     pub(crate) fn fatal(&self, key: &str, message: impl Into<String>) {
@@ -85,7 +92,14 @@ impl<'a> Scope<'a> {
         self.map.get(key).filter(|v| !v.is_null())
     }
 
-    fn mandatory(&self, key: &str) -> Option<&'a Value> {
+    /// Reports members that there should not be.
+    pub(crate) fn only(&self, known: &[&str]) {
+        for key in self.map.keys().filter(|key| !known.contains(&key.as_str())) {
+            self.fatal(key, format!("is not known; expected {}", known.join(", ")));
+        }
+    }
+
+    pub(crate) fn mandatory(&self, key: &str) -> Option<&'a Value> {
         let value = self.value(key);
         if value.is_none() {
             self.fatal(key, if self.map.contains_key(key) { "must not be null" } else { "is missing" });

@@ -25,7 +25,7 @@ fn other_ways_of_writing_are_accepted() {
     let config = &mut campaign["CampaignConfig"];
     config["Version"] = json!("2");
     config["StartDate"] = json!(20_260_901);
-    config["EndDate"] = json!("20260901");
+    config["EndDate"] = json!("20260902");
     config["Manager"] = json!(null);
     config["SomethingElse"] = json!({"x": 1});
     config["Iterations"][0]["IterationRules"][0]["RuleStop"] = json!(true);
@@ -57,7 +57,25 @@ fn one_mistake_one_problem() {
         (root, "StartDate", json!("20260231"), "\"20260231\""),
         (root, "EndDate", json!("2027-03-31"), "\"2027-03-31\""),
         (root, "EndDate", json!("20260831"), "20260831"),
+        (root, "EndDate", json!("20260901"), "20260901"),
+        (root, "Name", json!(" "), "blank"),
         (root, "ApprovalMinimum", json!(11), "11"),
+        (root, "ApprovalMinimum", json!(-1), "-1"),
+        (root, "DefaultCommsRouting", json!(7), "7"),
+        (root, "Reviewer", json!(7), "7"),
+        (iteration, "Version", json!("x"), "\"x\""),
+        (iteration, "Name", json!(""), "blank"),
+        (iteration, "ApprovalMaximum", json!("many"), "\"many\""),
+        (iteration, "StatusText", json!({"Actionable": 5}), "5"),
+        (iteration, "RulesMapper", json!({"R": {"RuleNames": "x"}}), "\"x\""),
+        (cohort, "CohortGroup", json!(""), "blank"),
+        (cohort, "PositiveDescription", json!(1), "1"),
+        (rule, "Name", json!(""), "blank"),
+        (rule, "CommsRouting", json!(7), "7"),
+        (rule, "CohortLabel", json!(1), "1"),
+        (action, "ActionType", json!(1), "1"),
+        (action, "ExternalRoutingCode", json!([]), "[]"),
+        (action, "UrlLabel", json!(1), "1"),
         (root, "Iterations", json!([]), "at least one"),
         (iteration, "ID", json!(""), "blank"),
         (iteration, "IterationDate", json!("soon"), "\"soon\""),
@@ -100,7 +118,7 @@ fn one_mistake_one_problem() {
         let found = problems(&campaign);
         assert_eq!(found.len(), 1, "{object} {key} = {value}: {found:?}");
         let pointer = object.trim_start_matches('/').replace("/0", "[0]").replace("/1", "[1]").replace('/', ".");
-        assert!(found[0].starts_with(&format!("{pointer}.{key}: ")), "{value}: {}", found[0]);
+        assert!(found[0].starts_with(&format!("{pointer}.{key}")), "{value}: {}", found[0]);
         assert!(found[0].contains(shown), "{shown} in {}", found[0]);
     }
 }
@@ -175,6 +193,17 @@ fn many_mistakes_are_all_reported_at_once() {
             "Iterations[1].IterationDate",
         ]
     );
+}
+
+#[test]
+fn iterations_of_one_day_are_reported_and_can_be_evaluated_where_their_times_differ() {
+    let mut campaign = good();
+    let iterations = campaign["CampaignConfig"]["Iterations"].as_array_mut().expect("a list");
+    let second = with(iterations[0].clone(), json!({"ID": "it-2", "IterationTime": "12:00:00"}));
+    iterations.push(second);
+    let found = problems(&campaign);
+    assert_eq!(found, ["CampaignConfig.Iterations[1].IterationDate: 20260901 is also the date of Iterations[0]"]);
+    assert!(ims_eligibility::Campaign::parse_published(campaign.to_string().as_bytes()).is_ok());
 }
 
 #[test]

@@ -9,6 +9,7 @@ const INF_HEADER: &str = "MESSAGE_HEADER_ID|HEADER_RESPONSE_CODE|ISSUE_SEVERITY|
 const BUS_HEADER: &str = "MESSAGE_HEADER_ID|HEADER_RESPONSE_CODE|ISSUE_SEVERITY|ISSUE_CODE|ISSUE_DETAILS_CODE|\
     RESPONSE_TYPE|RESPONSE_CODE|RESPONSE_DISPLAY|RECEIVED_TIME|MAILBOX_FROM|LOCAL_ID|IMMS_ID|OPERATION_OUTCOME|\
     MESSAGE_DELIVERY";
+const FILE_FAILED_DISPLAY: &str = "Infrastructure Level Response Value - Processing Error";
 const ROW_FAILED: &str = "30002";
 const ROW_FAILED_DISPLAY: &str = "Business Level Response Value - Processing Error";
 
@@ -50,6 +51,8 @@ pub enum FileAnswer<'a> {
     Accepted,
     /// Refused: none is.
     Refused,
+    /// Refused, with the reason beside the national words.
+    RefusedBecause(&'a str),
     /// In order, but none of its rows is applied before somebody has approved them, for this reason.
     Awaiting(&'a str),
 }
@@ -57,17 +60,19 @@ pub enum FileAnswer<'a> {
 /// The InfAck: whether the file as such was accepted.
 #[must_use]
 pub fn inf_ack(message_id: &str, created: Timestamp, answer: FileAnswer<'_>) -> String {
-    let awaiting;
-    let [header, severity, code, details, response, display, delivery] = match answer {
-        FileAnswer::Accepted => ["Success", "Information", "OK", "20013", "20013", "Success", "True"],
-        FileAnswer::Refused => {
-            let display = "Infrastructure Level Response Value - Processing Error";
-            ["Failure", "Fatal", "Fatal Error", "10001", "10002", display, "False"]
+    let plain = |why: &str| why.chars().map(|c| if c == '|' || c.is_control() { ' ' } else { c }).collect::<String>();
+    let display = match answer {
+        FileAnswer::Accepted => "Success".to_owned(),
+        FileAnswer::Refused => FILE_FAILED_DISPLAY.to_owned(),
+        FileAnswer::RefusedBecause(why) => format!("{FILE_FAILED_DISPLAY}: {}", plain(why)),
+        FileAnswer::Awaiting(why) => format!("AwaitingApproval - {}", plain(why)),
+    };
+    let [header, severity, code, details, response, delivery] = match answer {
+        FileAnswer::Accepted => ["Success", "Information", "OK", "20013", "20013", "True"],
+        FileAnswer::Refused | FileAnswer::RefusedBecause(_) => {
+            ["Failure", "Fatal", "Fatal Error", "10001", "10002", "False"]
         }
-        FileAnswer::Awaiting(why) => {
-            awaiting = format!("AwaitingApproval - {}", why.replace(['|', '\n'], " "));
-            ["Success", "Warning", "OK", "20013", "20013", awaiting.as_str(), "False"]
-        }
+        FileAnswer::Awaiting(_) => ["Success", "Warning", "OK", "20013", "20013", "False"],
     };
     let created = compact_time(created);
     format!(

@@ -229,6 +229,7 @@ impl Immunization {
     #[must_use]
     pub fn content(&self) -> ImmunisationContent {
         let patient = Patient {
+            nhs_number: self.nhs_number(),
             given_name: self.given_name().to_owned(),
             family_name: self.family_name().to_owned(),
             date_of_birth: Some(self.birth_date()),

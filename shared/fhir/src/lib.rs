@@ -20,5 +20,5 @@ pub mod validation;
 pub use bundle::Match;
 pub use immunization::{Immunization, StoredError};
 pub use operation_outcome::{IssueCode, OperationOutcome};
-pub use search::{IdentifierSearch, InvalidSearch, PatientSearch, Search};
+pub use search::{IdentifierSearch, InvalidSearch, PatientSearch, SEARCH_PARAMETERS, Search};
 pub use validation::ValidationErrors;

@@ -18,6 +18,8 @@ pub(crate) const TO: &str = "-date.to";
 pub(crate) const INCLUDE: &str = "_include";
 pub(crate) const IDENTIFIER: &str = "identifier";
 pub(crate) const ELEMENTS: &str = "_elements";
+/// All parameters of a search.
+pub const SEARCH_PARAMETERS: [&str; 8] = [PATIENT, TARGET, DISEASE, FROM, TO, INCLUDE, IDENTIFIER, ELEMENTS];
 /// What a search by patient may carry; a search by identifier carries none of them.
 const OF_PATIENT_SEARCH: [&str; 6] = [PATIENT, TARGET, DISEASE, FROM, TO, INCLUDE];
 

@@ -335,6 +335,12 @@ fn acknowledgements_are_as_the_national_service_writes_them() {
             "{header}m1|Failure|Fatal|Fatal Error|10001|Technical|10002|Infrastructure Level Response Value - Processing Error|20250730T12000500|||False\n"
         )
     );
+    // With a reason it says the same and why, whatever is in the reason.
+    assert_eq!(
+        ack::inf_ack("m1", created, ack::FileAnswer::RefusedBecause("the code 'A|B'\nis not its sender's")),
+        ack::inf_ack("m1", created, ack::FileAnswer::Refused)
+            .replace("Processing Error", "Processing Error: the code 'A B' is not its sender's"),
+    );
 
     let ended = "2025-07-30T12:01:00Z".parse().unwrap();
     let report = FileReport { file, message_id: "m1", supplier: "EMIS", created, started: created, ended, rows: 10 };

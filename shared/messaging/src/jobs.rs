@@ -27,6 +27,27 @@ pub struct PartJob {
     pub part: u32,
 }
 
+/// For `cohort-selection`: one snapshot part of a draft's preview.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviewJob {
+    /// Campaign.
+    pub campaign: String,
+    /// Draft.
+    pub draft: String,
+    /// Part number, from 0.
+    pub part: u32,
+}
+
+/// For `cohort-selection`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SelectionJob {
+    /// One part of a wave: it names the wave.
+    Wave(PartJob),
+    /// One part of a preview: it names the draft.
+    Preview(PreviewJob),
+}
+
 /// For `invitation-issue`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

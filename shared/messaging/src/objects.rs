@@ -93,6 +93,9 @@ fn failed<E: std::error::Error + Send + Sync + 'static>(
     move |source| ObjectError::Failed { operation, key, source: Box::new(source) }
 }
 
+/// Name of the note that says which MESH mailbox an inbound object came from.
+pub const SENDER_MAILBOX: &str = "sender-mailbox";
+
 /// The buckets' names in this stack.
 pub type Buckets = BTreeMap<Bucket, String>;
 
@@ -175,6 +178,38 @@ impl Objects {
             Err(error) if error.code() == Some("PreconditionFailed") => Ok(false),
             Err(error) => Err(failed("creating", key)(error)),
         }
+    }
+
+    /// Writes an object with notes (user metadata): names and values.
+    ///
+    /// # Errors
+    /// Where S3 cannot be reached or refuses.
+    pub async fn put_with(
+        &self,
+        bucket: Bucket,
+        key: &str,
+        bytes: Vec<u8>,
+        notes: &[(&str, &str)],
+    ) -> Result<(), ObjectError> {
+        let mut request = self.client.put_object().bucket(self.bucket(bucket)).key(key).body(ByteStream::from(bytes));
+        for (name, value) in notes {
+            request = request.metadata(*name, *value);
+        }
+        request.send().await.map_err(failed("writing", key))?;
+        Ok(())
+    }
+
+    /// A note of an object; `None` where there is no object, or no such note.
+    ///
+    /// # Errors
+    /// Where S3 cannot be reached or refuses.
+    pub async fn note(&self, bucket: Bucket, key: &str, name: &str) -> Result<Option<String>, ObjectError> {
+        let output = match self.client.head_object().bucket(self.bucket(bucket)).key(key).send().await {
+            Ok(output) => output,
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_not_found()) => return Ok(None),
+            Err(error) => return Err(failed("looking at", key)(error)),
+        };
+        Ok(output.metadata().and_then(|notes| notes.get(name)).cloned())
     }
 
     /// Reads an object; `None` where there is none.

@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod clock;
+pub mod metric;
 mod service;
 pub mod settings;
 pub mod telemetry;

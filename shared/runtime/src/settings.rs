@@ -38,14 +38,15 @@ pub enum SettingsError {
 }
 
 /// What else could lead a function to another computer: endpoints of single services, which the AWS client prefers to
-/// `AWS_ENDPOINT_URL`, and Notify's.
-const ELSEWHERE: [&str; 6] = [
+/// `AWS_ENDPOINT_URL`, Notify's and MESH's.
+const ELSEWHERE: [&str; 7] = [
     "AWS_ENDPOINT_URL_DYNAMODB",
     "AWS_ENDPOINT_URL_S3",
     "AWS_ENDPOINT_URL_SQS",
     "AWS_ENDPOINT_URL_EVENTBRIDGE",
     "AWS_ENDPOINT_URL_LAMBDA",
     "IMS_NOTIFY_URL",
+    "IMS_MESH_URL",
 ];
 
 /// Settings common to all functions.
@@ -109,6 +110,12 @@ impl Settings {
             }
         }
         Ok(Self { stage })
+    }
+
+    /// Name of the stage.
+    #[must_use]
+    pub fn stage(&self) -> &str {
+        &self.stage
     }
 
     /// Whether this is a local run with made-up people.

@@ -14,6 +14,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
+use parquet::schema::types::ColumnPath;
 use thiserror::Error;
 
 use crate::Row;
@@ -86,6 +87,19 @@ impl<R> Column<R> {
         Self { name: name.into(), meaning, access }
     }
 
+    /// What it holds, in words for analysts.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self.access {
+            Access::Text(..) => "text",
+            Access::Number(..) => "number",
+            Access::Flag(..) => "true or false",
+            Access::Day(..) => "day",
+            Access::Texts(..) => "list of texts",
+            Access::Days(..) => "list of days",
+        }
+    }
+
     fn data_type(&self) -> DataType {
         match self.access {
             Access::Text(..) => DataType::Utf8,
@@ -110,7 +124,7 @@ fn to_days(date: Date) -> i32 {
         .unwrap_or(0)
 }
 
-fn from_days(days: i32) -> Option<Date> {
+pub(crate) fn from_days(days: i32) -> Option<Date> {
     Date::constant(1970, 1, 1).checked_add(jiff::Span::new().try_days(i64::from(days)).ok()?).ok()
 }
 
@@ -181,7 +195,21 @@ fn build<R>(column: &Column<R>, rows: &[R]) -> ArrayRef {
     }
 }
 
-/// Rows as one Parquet file, Snappy-compressed, dictionary-encoded.
+/// How parts of a dataset are stored: Snappy-compressed; columns in dictionaries whose places are packed into as few bits
+/// as they need, but for those in which hardly two rows are alike: these would only grow.
+#[must_use]
+pub fn properties<R: Row>() -> WriterProperties {
+    let mut properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
+    for name in R::unlike() {
+        let column = ColumnPath::from(*name);
+        properties = properties
+            .set_column_dictionary_enabled(column.clone(), false)
+            .set_column_compression(column, Compression::UNCOMPRESSED);
+    }
+    properties.build()
+}
+
+/// Rows as one Parquet file, stored as [`properties`] say.
 ///
 /// # Errors
 /// Where Arrow or Parquet fail.
@@ -190,7 +218,7 @@ pub fn write_parquet<R: Row>(rows: &[R]) -> Result<Vec<u8>, SnapshotError> {
     let parquet = |source| SnapshotError::Parquet { dataset: R::DATASET, source };
     let schema = schema::<R>();
     let columns = R::columns();
-    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+    let properties = properties::<R>();
     let mut bytes = Vec::new();
     let mut writer = ArrowWriter::try_new(&mut bytes, schema.clone(), Some(properties)).map_err(parquet)?;
     for block in rows.chunks(65_536) {
@@ -210,21 +238,25 @@ pub fn read_parquet<R: Row>(bytes: Vec<u8>) -> Result<Vec<R>, SnapshotError> {
     let parquet = |source| SnapshotError::Parquet { dataset: R::DATASET, source };
     let reader =
         ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes)).map_err(parquet)?.build().map_err(parquet)?;
-    let columns = R::columns();
     let mut rows = Vec::new();
     for batch in reader {
         let batch = batch.map_err(|source| SnapshotError::Arrow { dataset: R::DATASET, source })?;
-        let mut block = vec![R::default(); batch.num_rows()];
-        for column in &columns {
-            if let Some(array) = batch.column_by_name(&column.name) {
-                fill(column, array, &mut block).ok_or_else(|| SnapshotError::Column {
-                    dataset: R::DATASET,
-                    column: column.name.clone(),
-                    expected: column.data_type().to_string(),
-                })?;
-            }
+        rows.append(&mut rows_of(&batch)?);
+    }
+    Ok(rows)
+}
+
+/// The rows of a record batch; columns it lacks keep their default.
+pub(crate) fn rows_of<R: Row>(batch: &RecordBatch) -> Result<Vec<R>, SnapshotError> {
+    let mut rows = vec![R::default(); batch.num_rows()];
+    for column in &R::columns() {
+        if let Some(array) = batch.column_by_name(&column.name) {
+            fill(column, array, &mut rows).ok_or_else(|| SnapshotError::Column {
+                dataset: R::DATASET,
+                column: column.name.clone(),
+                expected: column.data_type().to_string(),
+            })?;
         }
-        rows.append(&mut block);
     }
     Ok(rows)
 }

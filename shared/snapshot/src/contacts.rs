@@ -189,6 +189,10 @@ impl Row for ContactRow {
         ]
     }
 
+    fn unlike() -> &'static [&'static str] {
+        &["person_id", "message_id"]
+    }
+
     fn key(&self) -> String {
         match self.kind.as_str() {
             "message" => self.message_id.clone(),

@@ -6,16 +6,24 @@
 
 pub mod column;
 mod contacts;
+mod evaluate;
 mod facts;
 mod manifest;
+mod part;
 mod people;
+mod reselect;
+mod selection;
 mod vaccinations;
 
 pub use column::{Column, SnapshotError, read_parquet, write_parquet};
 pub use contacts::{ContactKind, ContactRow};
+pub use evaluate::{Evaluator, Standings};
 pub use facts::{facts_of, facts_of_person};
 pub use manifest::{DatasetManifest, Manifest, PartManifest, dataset_part_key};
+pub use part::{Needed, Part, read_versions, rows_at};
 pub use people::{PROGRAMMES, PersonRow, ProgrammeColumns};
+pub use reselect::{Again, Agenda};
+pub use selection::{ALL, By, Candidate, Count, Preview, Selected, Selection, Selector, Tally};
 pub use vaccinations::VaccinationRow;
 
 use ims_domain::PersonId;
@@ -28,6 +36,11 @@ pub trait Row: Default + Clone + 'static {
 
     /// The columns, in order.
     fn columns() -> Vec<Column<Self>>;
+
+    /// Columns in which hardly two rows are alike, so that a dictionary would only be in the way.
+    fn unlike() -> &'static [&'static str] {
+        &[]
+    }
 
     /// What identifies the row; a later version of it replaces an earlier one.
     fn key(&self) -> String;

@@ -1,5 +1,6 @@
 //! The people dataset: one row a person, all that rules and reports need, no name and no address.
 
+use ims_domain::campaign::ContactPlan;
 use ims_domain::person::{Invite, ProgrammeSummary};
 use ims_domain::{Person, VaccineType, contact, postcode};
 use jiff::civil::Date;
@@ -130,6 +131,13 @@ impl PersonRow {
         self.programmes.get(index)
     }
 
+    /// The dose of a plan that the person would have next, from 1.
+    #[must_use]
+    pub fn next_dose(&self, plan: &ContactPlan) -> u8 {
+        let history = self.programme(plan.programme);
+        history.map_or(0, |history| plan.count_valid(&history.dose_dates, self.date_of_birth)).saturating_add(1)
+    }
+
     /// Whether the person has left the list: dead, removed, superseded or invalidated.
     #[must_use]
     pub fn is_off_list(&self) -> bool {
@@ -251,6 +259,10 @@ impl Row for PersonRow {
             ));
         }
         columns
+    }
+
+    fn unlike() -> &'static [&'static str] {
+        &["person_id", "nhs_number", "lot"]
     }
 
     fn key(&self) -> String {

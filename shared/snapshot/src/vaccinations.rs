@@ -24,6 +24,8 @@ pub struct VaccinationRow {
     pub supplier: String,
     /// File of the latest version; null where it came through the API.
     pub file: String,
+    /// Counts for nobody: it waits to be matched, or was left as nobody's.
+    pub unmatched: bool,
 }
 
 impl VaccinationRow {
@@ -39,6 +41,7 @@ impl VaccinationRow {
             deleted: event.deleted,
             supplier: event.source.supplier.clone(),
             file: event.source.file.clone(),
+            unmatched: !event.matching.counts(),
         }
     }
 }
@@ -56,7 +59,12 @@ impl Row for VaccinationRow {
             flag!("deleted", "deleted by its supplier", deleted),
             text!("supplier", "supplier of the latest version", supplier),
             text!("file", "feed file of the latest version; null from the API", file),
+            flag!("unmatched", "counts for nobody: waits to be matched, or was left as nobody's", unmatched),
         ]
+    }
+
+    fn unlike() -> &'static [&'static str] {
+        &["immunisation_id", "person_id"]
     }
 
     fn key(&self) -> String {

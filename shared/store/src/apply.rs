@@ -2,16 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use ims_domain::matching::{Difference, Ruling};
 use ims_domain::record::{Action, Change, Immunisation, ImmunisationContent, Outcome, Record, Source};
 use ims_domain::{ImmunisationId, NhsNumber, Person, PersonId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::transaction::until_it_holds;
-use crate::{AuditEntry, Store, StoreError, Table, from_item, keys};
+use crate::{AuditEntry, Store, StoreError, Table, from_item, keys, matching};
 
 /// Attempts at one person before giving up.
 const ATTEMPTS: u32 = 12;
+
+/// Events in one transaction, each of which takes up to four writes: itself, its past version or its pointer, and two of
+/// the matching queue.
+const MOST_EVENTS: usize = 20;
 
 /// Who makes a change, and why: the person is filled in.
 #[derive(Debug, Clone)]
@@ -24,9 +29,20 @@ pub struct Actor {
     pub purpose: String,
     /// When.
     pub at: Timestamp,
+    /// The role of a member of staff.
+    pub role: Option<String>,
+    /// For which organisation or person, where that was said.
+    pub on_behalf_of: Option<String>,
 }
 
 impl Actor {
+    /// A supplier or a function, on its own behalf.
+    #[must_use]
+    pub fn new(name: &str, operation: &str, purpose: String, at: Timestamp) -> Self {
+        let (name, operation) = (name.to_owned(), operation.to_owned());
+        Self { name, operation, purpose, at, role: None, on_behalf_of: None }
+    }
+
     /// The audit entry for a person.
     #[must_use]
     pub fn on(&self, person: PersonId) -> AuditEntry {
@@ -36,7 +52,37 @@ impl Actor {
     /// An audit entry about nobody in particular.
     #[must_use]
     pub fn entry(&self) -> AuditEntry {
-        AuditEntry::new(self.at, &self.name, &self.operation, self.purpose.clone())
+        AuditEntry {
+            role: self.role.clone(),
+            on_behalf_of: self.on_behalf_of.clone(),
+            ..AuditEntry::new(self.at, &self.name, &self.operation, self.purpose.clone())
+        }
+    }
+}
+
+/// What became of a change, and where that left its record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// What speaks against its record, where that now waits in the matching queue.
+    pub unmatched: BTreeSet<Difference>,
+}
+
+impl Applied {
+    /// Of a change that found nothing.
+    const NOWHERE: Self = Self { outcome: Outcome::NotFound, unmatched: BTreeSet::new() };
+
+    fn of(outcome: Outcome, change: &Change, record: &Record) -> Self {
+        let matching = match change {
+            Change::Immunisation { id, .. } => {
+                record.immunisations.get(id).filter(|held| !held.deleted).map(|held| &held.matching)
+            }
+            Change::Booking(booking) => record.bookings.get(&booking.reference).map(|held| &held.matching),
+            _ => None,
+        };
+        let open = matching.filter(|matching| matching.is_open());
+        Self { outcome, unmatched: open.map(|matching| matching.differences.clone()).unwrap_or_default() }
     }
 }
 
@@ -153,11 +199,11 @@ impl Store {
         number: Option<NhsNumber>,
         changes: &[Change],
         actor: &Actor,
-    ) -> Result<Vec<Outcome>, StoreError> {
+    ) -> Result<Vec<Applied>, StoreError> {
         match self.try_apply(Some(holders), number, changes, actor).await {
-            Ok(Some(outcomes)) => Ok(outcomes),
+            Ok(Some(applied)) => Ok(applied),
             Err(error) if !error.is_condition() => Err(error),
-            Ok(None) | Err(_) => self.apply(number, changes, actor).await,
+            Ok(None) | Err(_) => self.apply_anew(number, changes, actor).await,
         }
     }
 
@@ -174,6 +220,16 @@ impl Store {
         changes: &[Change],
         actor: &Actor,
     ) -> Result<Vec<Outcome>, StoreError> {
+        let applied = self.apply_anew(number, changes, actor).await?;
+        Ok(applied.into_iter().map(|applied| applied.outcome).collect())
+    }
+
+    async fn apply_anew(
+        &self,
+        number: Option<NhsNumber>,
+        changes: &[Change],
+        actor: &Actor,
+    ) -> Result<Vec<Applied>, StoreError> {
         let applied = until_it_holds(ATTEMPTS, async |_| self.try_apply(None, number, changes, actor).await).await?;
         Ok(applied.unwrap_or_default())
     }
@@ -230,6 +286,7 @@ impl Store {
         let mut after = before.clone();
         if let (Some(content), Some(_)) = (&revision.content, number)
             && named != Some(holder)
+            && !is_attached(&before, id, content)
         {
             let receiving = self.held(&holders, named, number).await?;
             let mut received = receiving.clone();
@@ -276,7 +333,7 @@ impl Store {
         number: Option<NhsNumber>,
         changes: &[Change],
         actor: &Actor,
-    ) -> Result<Option<Vec<Outcome>>, StoreError> {
+    ) -> Result<Option<Vec<Applied>>, StoreError> {
         let read;
         let holders = match known {
             Some(holders) => holders,
@@ -286,7 +343,7 @@ impl Store {
             }
         };
         let by_number = number.and_then(|number| holders.numbers.get(&number).copied());
-        let mut outcomes = vec![Outcome::NotFound; changes.len()];
+        let mut applied = vec![Applied::NOWHERE; changes.len()];
         let mut groups: BTreeMap<Option<PersonId>, Vec<usize>> = BTreeMap::new();
         for (index, change) in changes.iter().enumerate() {
             let holder = immunisation_of(change).and_then(|id| holders.immunisations.get(&id).copied()).or(by_number);
@@ -302,15 +359,40 @@ impl Store {
             };
             let mut after = before.clone();
             for (index, change) in indexes.iter().zip(&group) {
-                outcomes[*index] = after.apply(change);
+                applied[*index].outcome = after.apply(change);
+            }
+            for (index, change) in indexes.iter().zip(&group) {
+                applied[*index] = Applied::of(applied[*index].outcome, change, &after);
             }
             if after != before {
-                self.save(&[(before, after)], None, actor).await?;
+                self.save_in_turn(before, after, actor).await?;
             } else if known.is_some() {
                 return Ok(None);
             }
         }
-        Ok(Some(outcomes))
+        Ok(Some(applied))
+    }
+
+    /// Saves a record, in several transactions where more events changed than one can hold: the person last, so that
+    /// whoever begins again after a crash finds what is left to do.
+    async fn save_in_turn(&self, before: Record, after: Record, actor: &Actor) -> Result<(), StoreError> {
+        if after.changed_since(&before) <= MOST_EVENTS {
+            return self.save(&[(before, after)], None, actor).await;
+        }
+        // Stamped at once, so that what a stage wrote is what the last one would have written.
+        let stamped = matching::stamped(&[(before, after)], actor.at).into_owned();
+        for (mut before, mut after) in stamped {
+            while after.changed_since(&before) > MOST_EVENTS {
+                let mut next = before.clone();
+                next.take_events(&after, MOST_EVENTS);
+                self.save(&[(before, next.clone())], None, actor).await?;
+                before = next;
+                before.person.version += 1;
+            }
+            after.person.version = before.person.version;
+            self.save(&[(before, after)], None, actor).await?;
+        }
+        Ok(())
     }
 
     /// The record as held, or a new one where the changes introduce a person.
@@ -325,7 +407,26 @@ impl Store {
             let introduced = group.iter().any(|change| introduces(change));
             return Ok(introduced.then(|| Record::new(Person::new(PersonId(Uuid::new_v4()), number))));
         };
-        let with_events = group.iter().any(|change| matches!(change, Change::Immunisation { .. } | Change::Booking(_)));
-        self.record_of(holders.person(holder)?, with_events).await.map(Some)
+        let person = holders.person(holder)?;
+        let with_events = group.iter().any(|change| needs_events(&person, change));
+        self.record_of(person, with_events).await.map(Some)
     }
+}
+
+/// Whether a change can be applied to a person's record only with the events in it: where it is one itself, or where it
+/// names the person otherwise than before, so that all are matched anew.
+fn needs_events(person: &Person, change: &Change) -> bool {
+    match change {
+        Change::Immunisation { .. } | Change::Booking(_) => true,
+        Change::Demographics(row) => !person.identities().contains(&row.0.identity()),
+        Change::Membership { .. } | Change::Detail { .. } | Change::NotListed(_) => false,
+    }
+}
+
+/// Whether staff attached the record to whoever holds it, and the supplier still says the same of its patient.
+fn is_attached(holder: &Record, id: ImmunisationId, content: &ImmunisationContent) -> bool {
+    holder.immunisations.get(&id).is_some_and(|held| {
+        let ruling = held.matching.decision.as_ref().map(|decision| decision.ruling);
+        !held.deleted && ruling == Some(Ruling::Attached) && held.patient.is_same(&content.patient)
+    })
 }

@@ -2,6 +2,8 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use ims_domain::campaign::{ContactPlan, Wave, WaveState};
+use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::{Store, StoreError, Table, Transaction, from_item, keys, to_item};
@@ -17,6 +19,32 @@ pub struct Definition {
     pub rules: String,
     /// The contact plan.
     pub plan: ContactPlan,
+}
+
+/// A draft of a campaign's next version, with the preview that was asked for. Never changed once written; it is not in
+/// force until it is defined.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Draft {
+    /// Campaign.
+    pub campaign: String,
+    /// Id: a UUID that sorts by time.
+    pub draft: String,
+    /// Who wrote it.
+    pub author: String,
+    /// When, by the system clock.
+    pub created: Timestamp,
+    /// The EliD campaign configuration, as given.
+    pub rules: String,
+    /// The contact plan: that of the version it is compared with.
+    pub plan: ContactPlan,
+    /// Version that was in force, with which it is compared.
+    pub base: u32,
+    /// Snapshot manifest of the preview.
+    pub manifest: String,
+    /// Parts of that snapshot.
+    pub parts: u32,
+    /// Business day of the preview: rules are evaluated as of this day.
+    pub day: Date,
 }
 
 /// What selection found in one snapshot part.
@@ -83,6 +111,32 @@ impl Store {
     pub async fn latest_definition(&self, campaign: &str) -> Result<Option<Definition>, StoreError> {
         let items = self.query(Table::Campaign, &format!("C#{campaign}"), "DEF#").await?;
         items.into_iter().next_back().map(from_item).transpose()
+    }
+
+    /// Writes a draft.
+    ///
+    /// # Errors
+    /// [`StoreError::Condition`] where there is one with its id.
+    pub async fn create_draft(&self, draft: &Draft) -> Result<(), StoreError> {
+        let (pk, sk) = keys::draft(&draft.campaign, &draft.draft);
+        self.transaction().create(Table::Campaign, to_item(&pk, &sk, draft)?).commit().await
+    }
+
+    /// A draft.
+    ///
+    /// # Errors
+    /// Where the table or the item cannot be read.
+    pub async fn draft(&self, campaign: &str, draft: &str) -> Result<Option<Draft>, StoreError> {
+        self.get(Table::Campaign, keys::draft(campaign, draft)).await?.map(from_item).transpose()
+    }
+
+    /// The drafts of a campaign, the latest last.
+    ///
+    /// # Errors
+    /// Where the table or an item cannot be read.
+    pub async fn drafts(&self, campaign: &str) -> Result<Vec<Draft>, StoreError> {
+        let items = self.query(Table::Campaign, &format!("C#{campaign}"), "DRAFT#").await?;
+        items.into_iter().map(from_item).collect()
     }
 
     /// A wave.

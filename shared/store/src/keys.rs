@@ -48,6 +48,37 @@ pub fn pointer(id: ImmunisationId) -> Key {
     (format!("I#{id}"), "POINTER".to_owned())
 }
 
+/// `identity`: a partition of the matching queue, by hash of the record's name.
+#[must_use]
+pub fn matching_pk(shard: u64) -> String {
+    format!("MATCHING#{shard}")
+}
+
+/// `identity`: an entry of the matching queue, in the order of when records came into it.
+#[must_use]
+pub fn matching(since: Timestamp, record: &str) -> Key {
+    (matching_pk(stable_hash(record) % SHARDS), format!("{}#{record}", micros(since)))
+}
+
+/// `identity`: a partition of what left the matching queue on a day (UTC).
+#[must_use]
+pub fn settled_pk(day: Date, shard: u64) -> String {
+    format!("SETTLED#{day}#{shard}")
+}
+
+/// `identity`: an entry that left the matching queue.
+#[must_use]
+pub fn settled(at: Timestamp, record: &str) -> Key {
+    let day = at.to_zoned(TimeZone::UTC).date();
+    (settled_pk(day, stable_hash(record) % SHARDS), format!("{}#{record}", micros(at)))
+}
+
+/// An instant at a fixed width, so that texts sort as instants do.
+#[must_use]
+pub fn micros(at: Timestamp) -> String {
+    format!("{at:.6}")
+}
+
 /// `event`: an immunisation.
 #[must_use]
 pub fn immunisation(person: PersonId, id: ImmunisationId) -> Key {
@@ -70,6 +101,12 @@ pub fn booking(person: PersonId, reference: &str) -> Key {
 #[must_use]
 pub fn definition(campaign: &str, version: u32) -> Key {
     (format!("C#{campaign}"), format!("DEF#{version:05}"))
+}
+
+/// `campaign`: a draft of a next version.
+#[must_use]
+pub fn draft(campaign: &str, draft: &str) -> Key {
+    (format!("C#{campaign}"), format!("DRAFT#{draft}"))
 }
 
 /// `campaign`: the partition that lists all campaigns.
@@ -196,6 +233,15 @@ pub const MARK_PREFIX: &str = "MARK#";
 #[must_use]
 pub fn mark(id: uuid::Uuid) -> Key {
     (format!("{MARK_PREFIX}{id}"), "-".to_owned())
+}
+
+/// `control`: the partition of files that came by MESH and whose acknowledgements are still to be sent.
+pub const TRANSFERS: &str = "MESH";
+
+/// `control`: a file that came by MESH.
+#[must_use]
+pub fn transfer(file: &str) -> Key {
+    (TRANSFERS.to_owned(), file.to_owned())
 }
 
 /// `control`: an item by name.

@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing about a person is written without a condition on the version that was read.
 
+mod applications;
 mod apply;
 pub mod audit;
 mod batch;
@@ -12,23 +13,31 @@ mod feed_files;
 mod item;
 pub mod keys;
 mod lists;
+mod matching;
 mod merges;
 mod outreach;
 mod persons;
 mod tables;
 mod transaction;
+mod transfers;
 
-pub use apply::{Actor, Holders, Revision};
+pub use applications::Application;
+pub use apply::{Actor, Applied, Holders, Revision};
 pub use audit::{AuditEntry, AuditResult, AuditSpan};
-pub use campaigns::{Definition, PartResult};
+pub use campaigns::{Definition, Draft, PartResult};
 pub use control::{ChangeFeedEnd, ManifestPointer};
 pub use error::StoreError;
 pub use feed_files::{ChunkState, FeedFile, FeedFileState, FileDecision, Held, RowFailure};
 pub use item::{Item, from_item, to_item};
 pub use lists::LISTED_SHARDS;
+pub use matching::{
+    Deed, HowSettled, MatchingCount, MatchingEntry, MatchingOrder, MatchingRefusal, NamedRecord, NotARecord, Ruled,
+    Settled,
+};
 pub use outreach::{DueEntry, PendingLetter};
 pub use tables::{Table, Tables};
 pub use transaction::{Overtaken, Transaction, until_it_holds};
+pub use transfers::Transfer;
 
 use aws_sdk_dynamodb::Client;
 

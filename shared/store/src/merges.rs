@@ -10,7 +10,7 @@ use ims_domain::{ImmunisationId, Person, PersonId, merge};
 use uuid::Uuid;
 
 use crate::persons::{alias_item, person_item};
-use crate::{Actor, Store, StoreError, Table, Transaction, keys};
+use crate::{Actor, Store, StoreError, Table, Transaction, keys, matching};
 
 /// People in one merge, so that a transaction holds them all.
 const MOST: usize = 40;
@@ -60,7 +60,7 @@ impl Store {
     /// one transaction: their events, and the survivors that follow from them. `received` is an immunisation that one of
     /// the records takes over from this person.
     ///
-    /// Versions rise by one; past versions of immunisations are kept.
+    /// The matching queue follows the records in the same transaction. Versions rise by one; past versions of immunisations are kept.
     ///
     /// # Errors
     /// [`StoreError::Condition`] where somebody was written since they were read, or was created by somebody else.
@@ -70,6 +70,8 @@ impl Store {
         received: Option<(ImmunisationId, PersonId)>,
         actor: &Actor,
     ) -> Result<(), StoreError> {
+        let stamped = matching::stamped(changed, actor.at);
+        let changed: &[(Record, Record)] = &stamped;
         let mut held: People = changed.iter().map(|(before, _)| (before.person.id, before.person.clone())).collect();
         let mut people: People = changed.iter().map(|(_, after)| (after.person.id, after.person.clone())).collect();
         let superseding = changed
@@ -87,6 +89,7 @@ impl Store {
             transaction =
                 transaction.write_events(before, after, received)?.write_roll(&before.person, &after.person)?;
         }
+        transaction = transaction.follow_matching(changed, actor)?;
         for (id, mut person) in people {
             let version = held.get(&id).map_or(0, |held| held.version);
             let given = changed.iter().any(|(before, _)| before.person.id == id);

@@ -3,8 +3,16 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use ims_domain::record::{Booking, Immunisation, Record};
 use ims_domain::{ImmunisationId, NhsNumber, Person, PersonId};
+use serde::Deserialize;
 
 use crate::{Item, Store, StoreError, Table, Transaction, from_item, keys, to_item};
+
+/// What a person is known by, and which version of them.
+#[derive(Deserialize)]
+struct Versioned {
+    id: PersonId,
+    version: u64,
+}
 
 impl Store {
     /// The person an NHS number points to.
@@ -38,6 +46,37 @@ impl Store {
     pub async fn people(&self, ids: impl IntoIterator<Item = PersonId>) -> Result<Vec<Person>, StoreError> {
         let items = self.get_many(Table::Person, ids.into_iter().map(keys::person)).await?;
         items.into_iter().map(from_item).collect()
+    }
+
+    /// The version of every person. It reads the whole table: for checks at night, never while somebody waits.
+    ///
+    /// # Errors
+    /// Where the table or an item cannot be read.
+    pub async fn person_versions(&self, mut each: impl FnMut(PersonId, u64)) -> Result<(), StoreError> {
+        let mut start = None;
+        loop {
+            let page = self
+                .db
+                .scan()
+                .table_name(self.tables.name(Table::Person))
+                .consistent_read(true)
+                .projection_expression("pk, sk, id, #version")
+                .expression_attribute_names("#version", "version")
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(StoreError::unavailable("Scan"))?;
+            for item in page.items.unwrap_or_default() {
+                if item.get("sk").and_then(|sk| sk.as_s().ok()).is_some_and(|sk| sk == "SUMMARY") {
+                    let held: Versioned = from_item(item)?;
+                    each(held.id, held.version);
+                }
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     /// A person's summary, with their timeline where `with_events`.

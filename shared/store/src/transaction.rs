@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, Select, TransactWriteItem};
 use uuid::Uuid;
 
 use crate::keys::Key;
@@ -90,6 +90,61 @@ impl Store {
     pub async fn query_between(&self, table: Table, pk: &str, from: &str, to: &str) -> Result<Vec<Item>, StoreError> {
         let values = vec![(":pk", pk), (":from", from), (":to", to)];
         self.query_where(table, "pk = :pk AND sk BETWEEN :from AND :to", values).await
+    }
+
+    /// The first items of a partition, strongly consistent, in order: at most so many.
+    ///
+    /// # Errors
+    /// Where the table cannot be read.
+    pub async fn query_first(&self, table: Table, pk: &str, most: usize) -> Result<Vec<Item>, StoreError> {
+        let mut items = Vec::new();
+        let mut start = None;
+        while items.len() < most {
+            let request = self
+                .db
+                .query()
+                .table_name(self.tables.name(table))
+                .consistent_read(true)
+                .key_condition_expression("pk = :pk")
+                .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
+                .limit(i32::try_from(most - items.len()).unwrap_or(i32::MAX))
+                .set_exclusive_start_key(start);
+            let page = request.send().await.map_err(StoreError::unavailable("Query"))?;
+            items.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
+        items.truncate(most);
+        Ok(items)
+    }
+
+    /// How many items of a partition have sort keys up to this one, strongly consistent.
+    ///
+    /// # Errors
+    /// Where the table cannot be read.
+    pub async fn query_count(&self, table: Table, pk: &str, to: &str) -> Result<u64, StoreError> {
+        let (mut count, mut start) = (0, None);
+        loop {
+            let request = self
+                .db
+                .query()
+                .table_name(self.tables.name(table))
+                .consistent_read(true)
+                .select(Select::Count)
+                .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+                .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
+                .expression_attribute_values(":from", AttributeValue::S(" ".to_owned()))
+                .expression_attribute_values(":to", AttributeValue::S(to.to_owned()))
+                .set_exclusive_start_key(start);
+            let page = request.send().await.map_err(StoreError::unavailable("Query"))?;
+            count += u64::try_from(page.count).unwrap_or_default();
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(count);
+            }
+        }
     }
 
     async fn query_where(

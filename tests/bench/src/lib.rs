@@ -4,11 +4,13 @@
 //! error; the figures go into the report alone.
 
 mod api;
+pub mod cohort;
 mod feed;
 mod made;
 pub mod measure;
 pub mod memory;
 pub mod report;
+mod rules;
 pub mod stack;
 
 use anyhow::Result;
@@ -40,7 +42,18 @@ pub const BENCHES: &[Bench] = &[
         about: "vaccination files through the local stack, with an in-memory store, and rows validated on one core",
         run: feed::run,
     },
+    Bench { name: "rules", about: "people judged a second by the row evaluator on one core", run: rules::run },
     Bench { name: "api", about: "create, read and search on the local stack; the function's own cost", run: api::run },
+    Bench {
+        name: "cohort",
+        about: "from the people's Parquet to the ordered candidates of nine priority groups, and previews",
+        run: cohort::run,
+    },
+    Bench {
+        name: "reselect",
+        about: "selecting again after a day on which 1 % of people changed, against selecting all",
+        run: cohort::reselect::run,
+    },
 ];
 
 /// The benchmarks of these names, in their order; all of them where none is named.

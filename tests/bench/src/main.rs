@@ -31,6 +31,9 @@ struct Cli {
     /// Be the in-memory database of a benchmark
     #[arg(long, hide = true)]
     database: bool,
+    /// Be a process of a benchmark of its own
+    #[arg(long, hide = true, value_name = "JSON")]
+    child: Option<String>,
 }
 
 fn run(cli: &Cli, benches: &[Bench]) -> Result<bool> {
@@ -56,6 +59,16 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     if cli.database {
         return match ims_bench::memory::serve() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    if let Some(asked) = &cli.child {
+        return match serde_json::from_str(asked).map_err(Into::into).and_then(|asked| ims_bench::cohort::child(&asked))
+        {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("error: {error:#}");

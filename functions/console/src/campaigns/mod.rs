@@ -16,11 +16,11 @@ use maud::{Markup, html};
 
 use crate::layout::{Frame, Problem, empty};
 use crate::picture::{People, Picture};
-use crate::rooms::Room;
+use crate::rooms::{Role, Room};
 use crate::session::Staff;
 use crate::source::CampaignRecord;
 use crate::waves::state_tag;
-use crate::{Console, Shared, words};
+use crate::{Console, Shared, drafts, words};
 
 /// A campaign's name for people; its id where its rules cannot be read.
 pub(crate) fn name(definition: &Definition) -> String {
@@ -94,10 +94,10 @@ pub(crate) async fn one(
     Path(campaign): Path<String>,
 ) -> Response {
     let frame = Frame { console: &console, staff: Some(&staff), room: Some(Room::Campaigns), title: &campaign };
-    frame.answer(detail(&console, &campaign).await.map(|body| (body, None)))
+    frame.answer(detail(&console, &staff, &campaign).await.map(|body| (body, None)))
 }
 
-async fn detail(console: &Console, id: &str) -> Result<Markup, Problem> {
+async fn detail(console: &Console, staff: &Staff, id: &str) -> Result<Markup, Problem> {
     let campaigns = console.campaigns().await.map_err(|error| Problem::unreadable(&error))?;
     let record = campaigns.iter().find(|record| record.definition.campaign == id).ok_or_else(|| {
         Problem::new(StatusCode::NOT_FOUND, "No such campaign", format!("There is no campaign '{id}'."))
@@ -109,6 +109,10 @@ async fn detail(console: &Console, id: &str) -> Result<Markup, Problem> {
         tracing::error!(campaign = id, %error, "a picture file cannot be read");
         None
     });
+    let drafts = match staff.role {
+        Role::Planner => Some(console.source().drafts(id).await.map_err(|error| Problem::unreadable(&error))?),
+        _ => None,
+    };
     let campaign = parse(definition);
     Ok(html! {
         nav class="nhsuk-breadcrumb" aria-label="Breadcrumb" {
@@ -129,6 +133,7 @@ async fn detail(console: &Console, id: &str) -> Result<Markup, Problem> {
         }
         (plan(&definition.plan))
         (waves(record))
+        @if let Some(drafts) = &drafts { (drafts::section(console, id, drafts)) }
         (counts(picture.as_deref()))
     })
 }

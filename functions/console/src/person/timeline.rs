@@ -3,6 +3,7 @@
 use ims_domain::campaign::Step;
 use ims_domain::contact::{Channel, Reason};
 use ims_domain::invitation::{Decision, Invitation, Message, MessageState};
+use ims_domain::matching::{Matching, Ruling};
 use ims_domain::record::{AppointmentStatus, Booking, Immunisation, Source};
 use jiff::civil::Date;
 use maud::{Markup, html};
@@ -54,6 +55,17 @@ pub(super) fn timeline(file: &PersonFile) -> Markup {
     }
 }
 
+/// That a record is not, or only by a decision, taken for this person's.
+fn standing(matching: &Matching) -> Markup {
+    let text = match &matching.decision {
+        Some(decision) if decision.ruling == Ruling::Nobodys => "nobody's: does not count",
+        Some(_) => "counts by a decision of staff",
+        None if matching.is_open() => "unmatched: does not count",
+        None => return html! {},
+    };
+    html! { p { strong class="nhsuk-tag nhsuk-tag--yellow" { (text) } } }
+}
+
 /// Who sent a change, and how.
 fn sent_by(source: &Source) -> String {
     let supplier = if source.supplier.is_empty() { "an unknown supplier" } else { &source.supplier };
@@ -74,6 +86,7 @@ fn vaccination(held: &Immunisation, past: &[&Immunisation], is_restricted: bool)
         place: 3,
         what: format!("Vaccination: {}{deleted}", held.vaccine.code()),
         more: html! {
+            (standing(&held.matching))
             (details(held, is_restricted))
             p class="nhsuk-body-s" { "Version " (held.version) ", " (sent_by(&held.source)) "." }
             @if versions.len() > 1 {
@@ -140,6 +153,7 @@ fn appointment(booking: &Booking, is_restricted: bool) -> Event {
         place: 2,
         what: format!("Appointment: {}, {what}", booking.programme.code()),
         more: html! {
+            (standing(&booking.matching))
             p {
                 "Reference " (booking.reference)
                 @if is_restricted { "; where is withheld" }

@@ -10,11 +10,11 @@ use ims_domain::record::{Immunisation, Record, Source as From};
 use super::*;
 
 const NUMBER: &str = "9990001014";
-const ID: &str = "00000000-0000-0000-0000-000000000007";
-const OWN: (&str, &str) = ("sec-fetch-site", "same-origin");
+pub(super) const ID: &str = "00000000-0000-0000-0000-000000000007";
+pub(super) const OWN: (&str, &str) = ("sec-fetch-site", "same-origin");
 const BODY: &str = include_str!("../../../../shared/fhir/tests/fixtures/immunization.json");
 
-fn person(restricted: bool) -> Given {
+pub(super) fn person(restricted: bool) -> Given {
     let id: PersonId = ID.parse().unwrap();
     let mut person = Person::new(id, Some(NUMBER.parse().unwrap()));
     person.demographics = Demographics {
@@ -43,6 +43,7 @@ fn person(restricted: bool) -> Given {
         source,
         accepted_rows: vec![],
         patient: Default::default(),
+        matching: Default::default(),
     };
     let past = Immunisation { version: 1, body: BODY.replace("L0T1", "L0T0"), ..given.clone() };
     let mut record = Record::new(person);
@@ -76,7 +77,7 @@ fn person(restricted: bool) -> Given {
     Given { people: vec![file], ..season() }
 }
 
-async fn post_as(role: &str, source: &Given, path: &str, body: &str, from: (&str, &str)) -> Answer {
+pub(super) async fn post_as(role: &str, source: &Given, path: &str, body: &str, from: (&str, &str)) -> Answer {
     let request = Request::post(format!("/console{path}"))
         .header(header::COOKIE, format!("ims_session={}", token_of(role)))
         .header(from.0, from.1)

@@ -37,6 +37,7 @@ fn held(immunization: &Immunization, shown: u32, deleted: bool) -> Immunisation 
         source: source("EMIS"),
         accepted_rows: Vec::new(),
         patient: Patient { gender: Gender::Female, ..Patient::default() },
+        matching: Default::default(),
     }
 }
 

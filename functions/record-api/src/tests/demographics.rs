@@ -60,7 +60,7 @@ async fn an_event_stands_among_the_feeds_rows_in_the_sources_order() {
         });
         record_ingest::demographics::read(&values, jiff::civil::date(2025, 10, 1)).unwrap()
     };
-    let actor = Actor { name: "test".into(), operation: "feed".into(), purpose: "test".into(), at: Timestamp::now() };
+    let actor = Actor::new("test", "feed", "test".into(), Timestamp::now());
     for (serial, dead) in [(8, true), (10, false)] {
         let (number, change) = row(serial);
         api.store.apply(Some(number), &[change], &actor).await.unwrap();

@@ -37,11 +37,13 @@ fn booking(reference: &str) -> Change {
         provider: "RX1".into(),
         changed: "20251001T090000".into(),
         source: Source { supplier: "NBS".into(), file: String::new(), order: String::new(), row: 0 },
+        patient: ims_domain::record::Patient::default(),
+        matching: ims_domain::matching::Matching::default(),
     })
 }
 
 async fn apply(api: &Api, to: &str, change: Change) {
-    let actor = Actor { name: "test".into(), operation: "feed".into(), purpose: "test".into(), at: Timestamp::now() };
+    let actor = Actor::new("test", "feed", "test".into(), Timestamp::now());
     api.store.apply(Some(number(to)), &[change], &actor).await.unwrap();
 }
 

@@ -135,6 +135,7 @@ fn held(value: &str, edit: impl Fn(&str) -> String, deleted: bool) -> Immunisati
         source: Source { supplier: "EMIS".into(), file: String::new(), order: String::new(), row: 0 },
         accepted_rows: Vec::new(),
         patient: Patient::default(),
+        matching: Default::default(),
     }
 }
 

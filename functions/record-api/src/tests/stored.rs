@@ -55,7 +55,7 @@ impl Api {
         self.ask(&request(method, path, "EMIS", body)).await.unwrap()
     }
 
-    async fn update(&self, id: &str, version: &str, body: &str) -> Answer {
+    pub(super) async fn update(&self, id: &str, version: &str, body: &str) -> Answer {
         let body = body.replacen('{', &format!("{{\"id\":\"{id}\","), 1);
         let mut sent = request("PUT", &format!("/Immunization/{id}"), "EMIS", &body);
         sent.headers.push(("E-Tag".into(), version.into()));
@@ -191,6 +191,28 @@ async fn what_is_disclosed_is_written_down_first() {
 }
 
 #[tokio::test]
+async fn for_whom_a_caller_works_is_written_down_where_it_is_an_organisation() {
+    let (api, body) = (Api::start().await, immunization());
+    let for_whom = [Some("RX1"), Some("B81087"), Some("9990001014"), Some("Alder Marrow"), Some("r1"), None];
+    for (place, whom) in for_whom.into_iter().enumerate() {
+        let body = body.replace("made-up-0001", &format!("made-up-{place}"));
+        let mut sent = request("POST", "/Immunization", "EMIS", &body);
+        sent.headers.extend(whom.map(|code| ("nhsd-end-user-organisation-ods".into(), code.into())));
+        assert_eq!(api.ask(&sent).await.unwrap().status, 201);
+    }
+    for trail in ["P#", "A#"] {
+        let entries = api.database.items("AUDIT", "");
+        let mut noted: Vec<String> = entries
+            .iter()
+            .filter(|entry| entry["pk"]["S"].as_str().unwrap().starts_with(trail))
+            .filter_map(|entry| Some(entry["on_behalf_of"]["S"].as_str()?.to_owned()))
+            .collect();
+        noted.sort();
+        assert_eq!(noted, ["B81087", "RX1"], "an NHS number or a name is none");
+    }
+}
+
+#[tokio::test]
 async fn what_comes_to_nothing_is_written_down_too() {
     let (api, id, body) = (Api::start().await, id(), immunization());
     let path = format!("/Immunization/{id}");
@@ -225,7 +247,7 @@ async fn a_restricted_persons_records_are_disclosed_without_place() {
     let demographics = Demographics { serial: 1, ..Demographics::default() };
     let restricted = States { restricted: true, ..States::default() };
     let change = Change::Demographics(Box::new((demographics, restricted)));
-    let actor = Actor { name: "test".into(), operation: "feed".into(), purpose: "test".into(), at: Timestamp::now() };
+    let actor = Actor::new("test", "feed", "test".into(), Timestamp::now());
     api.store.apply(Some("9990001014".parse().unwrap()), &[change], &actor).await.unwrap();
     let read = api.send("GET", &format!("/Immunization/{id}"), "").await.body;
     for shown in [read, api.found("9990001014").await] {

@@ -363,7 +363,7 @@ fn id(place: usize) -> ImmunisationId {
 }
 
 fn actor() -> Actor {
-    Actor { name: "test".into(), operation: "feed".into(), purpose: "test".into(), at: Timestamp::UNIX_EPOCH }
+    Actor::new("test", "feed", "test".into(), Timestamp::UNIX_EPOCH)
 }
 
 /// The time of what is sent at a place of the history.

@@ -228,7 +228,7 @@ fn labels(history: &[Sent]) -> BTreeMap<usize, BTreeSet<String>> {
     let mut all = BTreeMap::new();
     for person in 0..PEOPLE {
         let mut labels = BTreeSet::new();
-        for label in 0..LABELS.len() {
+        for (label, name) in LABELS.iter().enumerate() {
             // Each said: (day, file, row), source, member.
             let mut said: Vec<((i8, usize, usize), usize, bool)> = Vec::new();
             for (file, sent) in history.iter().enumerate() {
@@ -245,7 +245,7 @@ fn labels(history: &[Sent]) -> BTreeMap<usize, BTreeSet<String>> {
             let left_out =
                 lists.iter().any(|list| (list.0, list.1) == (label, source) && (list.2.0, list.2.1, 0) > place);
             if !left_out {
-                labels.insert(LABELS[label].to_owned());
+                labels.insert((*name).to_owned());
             }
         }
         all.insert(person, labels);

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 fn person() -> Person {
-    Person::new(PersonId(Uuid::from_u128(7)), None)
+    Person::new(PersonId(Uuid::from_u128(7)), "9990000018".parse().ok())
 }
 
 fn source(file: u8, row: u64) -> Source {
@@ -85,7 +85,8 @@ fn a_record_handed_over_is_live_once_and_later_there() {
         Change::Immunisation { content: Some(content), .. } => content,
         _ => unreachable!(),
     };
-    let (mut one, mut other) = (Record::new(person()), Record::new(Person::new(PersonId(Uuid::from_u128(8)), None)));
+    let other = Person::new(PersonId(Uuid::from_u128(8)), "9990000026".parse().ok());
+    let (mut one, mut other) = (Record::new(person()), Record::new(other));
     assert!(!one.hand_over(&mut other, id, &content(1), &api()));
     one.apply(&dose(Action::New, "a", 1, api()));
     assert!(one.hand_over(&mut other, id, &content(2), &api()));
@@ -194,6 +195,8 @@ fn the_latest_change_of_a_booking_wins_whatever_the_order() {
             provider: "RX1".into(),
             changed: changed.into(),
             source: source(1, 1),
+            patient: Patient::default(),
+            matching: Matching::default(),
         })
     };
     let made = booking(AppointmentStatus::Booked, "20251001T090000");

@@ -87,7 +87,7 @@ impl KeySet {
     /// # Errors
     /// [`AuthError::Refused`] with what is wrong.
     pub fn check<T: DeserializeOwned>(&self, token: &str, expected: Expected<'_>) -> Result<T, AuthError> {
-        let refused = |error: jsonwebtoken::errors::Error| AuthError::Refused(error.to_string());
+        let refused = |error: jsonwebtoken::errors::Error| AuthError::Refused(told(&error));
         let refuse = |why: &str| Err(AuthError::Refused(why.to_owned()));
         if token.len() > LONGEST_TOKEN {
             return refuse("it is too long");
@@ -113,6 +113,27 @@ impl KeySet {
             return refuse("its 'iat' is no time or is in the future");
         }
         serde_json::from_value(claims).map_err(|error| AuthError::Refused(error.to_string()))
+    }
+}
+
+/// What is wrong with a token, in words.
+fn told(error: &jsonwebtoken::errors::Error) -> String {
+    use jsonwebtoken::errors::ErrorKind;
+    match error.kind() {
+        ErrorKind::InvalidToken | ErrorKind::Base64(_) | ErrorKind::Json(_) | ErrorKind::Utf8(_) => {
+            "it is no token (JWT) that is signed with a known 'alg'".to_owned()
+        }
+        ErrorKind::InvalidSignature => "its signature is not that of the key".to_owned(),
+        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => {
+            "its 'alg' is not the one that its key is for".to_owned()
+        }
+        ErrorKind::ExpiredSignature => "it has expired ('exp')".to_owned(),
+        ErrorKind::ImmatureSignature => "it is not good yet ('nbf')".to_owned(),
+        ErrorKind::InvalidIssuer => "its 'iss' is not the one expected".to_owned(),
+        ErrorKind::InvalidAudience => "its 'aud' is not the one expected".to_owned(),
+        ErrorKind::InvalidSubject => "its 'sub' is not the one expected".to_owned(),
+        ErrorKind::MissingRequiredClaim(claim) => format!("it has no usable '{claim}'"),
+        other => format!("{other:?}"),
     }
 }
 

@@ -6,12 +6,14 @@
 
 mod keys;
 mod permissions;
+mod senders;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use keys::{Expected, KeySet, SigningKey};
 pub use permissions::{Permissions, PermissionsError};
+pub use senders::{Origin, Sender, Senders, SendersError, is_principal};
 
 /// Who must have issued a token.
 pub const ISSUER: &str = "ims-issuer";
