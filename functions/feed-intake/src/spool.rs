@@ -48,7 +48,7 @@ impl Spooled {
         let manifest = records.next().ok_or_else(|| ContentError::Manifest("it is missing".to_owned()))?;
         let manifest: Vec<String> = manifest.map_err(disk)?.iter().map(str::to_owned).collect();
         let (list, stated) = lists::read_manifest(&manifest, today, &name.order).map_err(|errors| {
-            ContentError::Manifest(errors.0.iter().map(|e| e.with_value()).collect::<Vec<_>>().join("; "))
+            ContentError::Manifest(errors.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
         })?;
         let mut found = 0;
         for record in records {
@@ -131,9 +131,9 @@ mod tests {
             (HEADER.to_owned(), "File manifest is invalid: it is missing."),
             (
                 format!("{HEADER}MEMBER,9990000018,,,,\n"),
-                "File manifest is invalid: RECORD_TYPE must be LIST in the first row; it is 'MEMBER'; \
-                 COHORT_LABEL must be a label of 1 to 100 letters, digits, '_', '-' or '.'; it is ''; \
-                 DATE must be given; it is ''; MEMBERS must be how many rows follow; it is ''.",
+                "File manifest is invalid: RECORD_TYPE must be LIST in the first row; \
+                 COHORT_LABEL must be a label of 1 to 100 letters, digits, '_', '-' or '.'; \
+                 DATE must be given; MEMBERS must be how many rows follow.",
             ),
             (
                 format!("{HEADER}LIST,,at_risk,20251005,gp,2\nMEMBER,9990000018,,,,\n"),
