@@ -31,6 +31,15 @@ pub struct Identity {
     pub date_of_birth: Option<Date>,
 }
 
+impl Identity {
+    /// How many of its fields say something.
+    fn fields(&self) -> u8 {
+        u8::from(!self.given_name.trim().is_empty())
+            + u8::from(!self.family_name.trim().is_empty())
+            + u8::from(self.date_of_birth.is_some())
+    }
+}
+
 /// What speaks against a record being about the person who holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -200,8 +209,11 @@ impl Person {
             return BTreeSet::from([Difference::Number]);
         }
         let stated = patient.identity();
-        // Of several identities the one that is nearest counts.
-        let each = identities.iter().map(|known| compare(known, &stated));
+        // Of several identities the one that is nearest counts, of those that say most: a row that leaves names out does
+        // not let everybody in.
+        let most = identities.iter().map(Identity::fields).max().unwrap_or_default();
+        let asked = identities.iter().filter(|known| known.fields() == most);
+        let each = asked.map(|known| compare(known, &stated));
         each.min_by_key(|differences| (differences.len(), differences.clone())).unwrap_or_default()
     }
 }

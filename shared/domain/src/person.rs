@@ -321,7 +321,7 @@ impl Person {
     /// Notes whom a row of the demographics feed names, before the row is taken over: an older row tells a former identity.
     pub(crate) fn note_identity(&mut self, row: &Demographics) {
         let (named, held) = (row.identity(), self.demographics.identity());
-        if row.serial <= self.demographics.serial {
+        if row.place() <= self.demographics.place() {
             if named != held {
                 self.former_identities.insert(named);
             }
