@@ -1,10 +1,11 @@
 //! A campaign with a dose schedule: who is due which dose, by the selection's rows and on the live person.
 
+use bytes::Bytes;
 use ims_decision::Rules;
 use ims_domain::contact::Reason;
 use ims_domain::{Person, PersonId};
-use ims_eligibility::Status::{Actionable, NotActionable, NotEligible};
-use ims_snapshot::PersonRow;
+use ims_eligibility::Status::{self, Actionable, NotActionable, NotEligible};
+use ims_snapshot::{Part, PersonRow, Selector, write_parquet};
 use ims_store::Definition;
 use jiff::civil::{Date, date};
 use uuid::Uuid;
@@ -30,12 +31,13 @@ fn person(born: Option<Date>, doses: &[(&str, Date)]) -> Person {
     person
 }
 
-#[test]
-fn people_are_due_the_dose_after_their_valid_ones() {
-    let rules = rules();
+/// Date of birth; doses; status, best cohort and dose that is due.
+type Judged = (Option<Date>, Vec<(&'static str, Date)>, Status, Option<&'static str>, u8);
+
+fn judged() -> Vec<Judged> {
     let (toddler, child) = (Some(date(2023, 6, 1)), Some(date(2020, 1, 10)));
     let (first, second) = (("MMR", date(2021, 2, 10)), ("MMR", date(2021, 3, 10)));
-    for (born, doses, status, cohort, dose) in [
+    vec![
         (toddler, vec![], Actionable, Some("mmr_1_to_5"), 1),
         (toddler, vec![("MMR", date(2024, 5, 31))], Actionable, Some("mmr_1_to_5"), 1),
         (toddler, vec![("MMR", date(2024, 6, 1))], Actionable, Some("mmr_1_to_5"), 2),
@@ -57,7 +59,34 @@ fn people_are_due_the_dose_after_their_valid_ones() {
         (Some(date(1999, 10, 7)), vec![], Actionable, Some("mmr_18_to_25"), 1),
         (Some(date(1999, 10, 6)), vec![], NotEligible, None, 1),
         (None, vec![], NotEligible, None, 1),
-    ] {
+    ]
+}
+
+/// Selection over columns finds the same people, cohorts and doses as the rows do.
+#[test]
+fn columns_agree_with_rows_about_valid_doses() {
+    let rules = rules();
+    let iteration = rules.iteration(TODAY).expect("live");
+    let mut selector = Selector::new(&iteration, rules.plan(), TODAY);
+    let judged = judged();
+    let rows: Vec<PersonRow> = judged.iter().map(|(born, doses, ..)| PersonRow::of(&person(*born, doses))).collect();
+    // One part each, since the person is always the same.
+    for (row, (born, doses, status, cohort, dose)) in rows.into_iter().zip(judged) {
+        let part = Bytes::from(write_parquet(&[row]).expect("a part"));
+        let part = Part::read(part, &selector.needed_to_list()).expect("a part");
+        let selection = selector.select(&part);
+        let labels: Vec<&str> = iteration.cohort_labels().collect();
+        let found = selection.selected.first().map(|one| (labels[usize::from(one.cohort)], one.dose));
+        let expected = (status == Actionable).then(|| (cohort.expect("a cohort"), dose));
+        assert_eq!(found, expected, "{born:?} {doses:?}");
+        assert_eq!(selection.eligible, u64::from(status != NotEligible), "{born:?} {doses:?}");
+    }
+}
+
+#[test]
+fn people_are_due_the_dose_after_their_valid_ones() {
+    let rules = rules();
+    for (born, doses, status, cohort, dose) in judged() {
         let person = person(born, &doses);
         let row = PersonRow::of(&person);
         let expected = (status, cohort.map(str::to_owned));
