@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::{Client, Config};
-use ims_domain::person::FullList;
-use ims_domain::record::{Action, Immunisation, ImmunisationContent, Source};
+use ims_domain::person::{FullList, Gender};
+use ims_domain::record::{Action, Immunisation, ImmunisationContent, Patient, Source};
 use ims_domain::{ImmunisationId, NhsNumber, Person};
 use ims_fhir::batch::Operations;
 use ims_runtime::Settings;
@@ -245,7 +245,14 @@ impl World {
             vaccine: "FLU".parse().unwrap(),
             occurred_on: date(2025, 10, call.day),
             body: "{}".into(),
-            patient: Default::default(),
+            // Whom the files describe, too, so that nobody has to match records by hand.
+            patient: Patient {
+                given_name: "Ada".into(),
+                family_name: "Byron".into(),
+                date_of_birth: Some(date(1950, 1, 15)),
+                gender: Gender::Female,
+                postcode: "CB3 8DX".into(),
+            },
         };
         let decide = |held: Option<&Immunisation>| {
             let live = held.filter(|held| !held.deleted);
@@ -469,7 +476,9 @@ fn standing(row: &Standing) -> Vec<String> {
             ("SUPERSEDED_BY_NHS_NUMBER", row.superseded_by.map_or("", |by| NUMBERS[by])),
             ("MOBILE_NUMBER", MOBILES[row.mobile]),
             ("ETHNIC_CATEGORY", ETHNIC[row.ethnic]),
+            ("GIVEN_NAME", "Ada"),
             ("FAMILY_NAME", "Byron"),
+            ("GENDER", "2"),
             ("DATE_OF_BIRTH", "19500115"),
             ("REASON_FOR_REMOVAL", flag(row.removed, "EMB")),
             ("DATE_OF_DEATH", flag(row.dead, "20250930")),

@@ -114,7 +114,7 @@ fn stands_for_a_circle(by: &BTreeMap<usize, usize>, person: usize) -> bool {
 
 /// Vaccinations in the order in which they were sent, row by row.
 fn doses(history: &[Sent]) -> (BTreeMap<usize, Held>, BTreeMap<usize, BTreeSet<String>>) {
-    let (mut held, mut given): (BTreeMap<usize, Held>, BTreeMap<usize, i8>) = Default::default();
+    let (mut held, mut given): (BTreeMap<usize, Held>, BTreeMap<usize, (i8, usize)>) = Default::default();
     for sent in history {
         match sent {
             Sent::Doses(rows) => rows.iter().for_each(|row| by_file(&mut held, &mut given, row)),
@@ -123,14 +123,15 @@ fn doses(history: &[Sent]) -> (BTreeMap<usize, Held>, BTreeMap<usize, BTreeSet<S
         }
     }
     let mut days: BTreeMap<usize, BTreeSet<String>> = (0..PEOPLE).map(|person| (person, BTreeSet::new())).collect();
-    for (id, one) in held.iter().filter(|(_, one)| one.live) {
-        days.entry(one.holder).or_default().insert(format!("2025-10-{:02}", given[id]));
+    // A record that names somebody else than its holder waits for somebody to match it, and counts for nobody.
+    for (id, one) in held.iter().filter(|(id, one)| one.live && given[*id].1 == one.holder) {
+        days.entry(one.holder).or_default().insert(format!("2025-10-{:02}", given[id].0));
     }
     (held, days)
 }
 
 /// A row goes to whoever holds the record.
-fn by_file(held: &mut BTreeMap<usize, Held>, given: &mut BTreeMap<usize, i8>, row: &Dose) {
+fn by_file(held: &mut BTreeMap<usize, Held>, given: &mut BTreeMap<usize, (i8, usize)>, row: &Dose) {
     let before = held.get(&row.id).cloned();
     let live = before.as_ref().is_some_and(|one| one.live);
     let after = match (row.deed, before) {
@@ -143,13 +144,13 @@ fn by_file(held: &mut BTreeMap<usize, Held>, given: &mut BTreeMap<usize, i8>, ro
         (Deed::Update | Deed::Delete, _) => return,
     };
     if row.deed != Deed::Delete {
-        given.insert(row.id, row.day);
+        given.insert(row.id, (row.day, row.person));
     }
     held.insert(row.id, after);
 }
 
 /// A call that carries a record takes it to the person whom it names.
-fn by_call(held: &mut BTreeMap<usize, Held>, given: &mut BTreeMap<usize, i8>, call: &Dose) {
+fn by_call(held: &mut BTreeMap<usize, Held>, given: &mut BTreeMap<usize, (i8, usize)>, call: &Dose) {
     let Some(one) = held.get(&call.id).cloned() else {
         if call.deed == Deed::New {
             by_file(held, given, call);
@@ -170,7 +171,7 @@ fn by_call(held: &mut BTreeMap<usize, Held>, given: &mut BTreeMap<usize, i8>, ca
     let after = match call.deed {
         Deed::Delete => Held { version: one.version + 1, live: false, ..one },
         Deed::New | Deed::Update => {
-            given.insert(call.id, call.day);
+            given.insert(call.id, (call.day, call.person));
             Held { holder: call.person, version: one.version + 1, shown: one.shown + 1, live: true }
         }
     };
