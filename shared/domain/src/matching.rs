@@ -32,6 +32,11 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Whether it names anybody at all.
+    pub(crate) fn says_something(&self) -> bool {
+        self.fields() > 0
+    }
+
     /// How many of its fields say something.
     fn fields(&self) -> u8 {
         u8::from(!self.given_name.trim().is_empty())

@@ -322,13 +322,13 @@ impl Person {
     pub(crate) fn note_identity(&mut self, row: &Demographics) {
         let (named, held) = (row.identity(), self.demographics.identity());
         if row.place() <= self.demographics.place() {
-            if named != held {
+            if named != held && named.says_something() {
                 self.former_identities.insert(named);
             }
             return;
         }
         self.former_identities.remove(&named);
-        if self.demographics.serial > 0 && named != held {
+        if self.demographics.serial > 0 && named != held && held.says_something() {
             self.former_identities.insert(held);
         }
     }

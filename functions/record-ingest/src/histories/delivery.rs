@@ -247,6 +247,7 @@ impl World {
             body: "{}".into(),
             // Whom the files describe, too, so that nobody has to match records by hand.
             patient: Patient {
+                nhs_number: Some(number(call.person)),
                 given_name: "Ada".into(),
                 family_name: "Byron".into(),
                 date_of_birth: Some(date(1950, 1, 15)),
