@@ -13,7 +13,7 @@ use ims_tests::{Stack, stack};
 use serde_json::{Value, json};
 
 /// The first of the people of this test: none of another test's.
-const PEOPLE: u64 = 6_700;
+const PEOPLE: u64 = 16_000;
 /// A wave of a few people is selected in seconds.
 const PATIENCE: Duration = Duration::from_secs(90);
 
