@@ -360,6 +360,10 @@ impl Store {
             let mut after = before.clone();
             for (index, change) in indexes.iter().zip(&group) {
                 applied[*index].outcome = after.apply(change);
+                // A record that was not there when holders were looked for may have been made since, for somebody else.
+                if known.is_some() && applied[*index].outcome == Outcome::NotFound {
+                    return Ok(None);
+                }
             }
             for (index, change) in indexes.iter().zip(&group) {
                 applied[*index] = Applied::of(applied[*index].outcome, change, &after);
