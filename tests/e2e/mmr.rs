@@ -50,6 +50,8 @@ async fn vaccinate(stack: &Stack, place: usize, born: &str, (vaccine, day): (&st
     let patient = record["contained"].as_array_mut().unwrap().iter_mut().find(|held| held["resourceType"] == "Patient");
     let patient = patient.unwrap();
     patient["identifier"][0]["value"] = json!(nhs_number(PEOPLE + place as u64));
+    // As the demographics name everyone here: a record of somebody else would count for nobody.
+    patient["name"] = json!([{"family": "Byron", "given": ["Ada"]}]);
     patient["birthDate"] = json!(format!("{}-{}-{}", &born[..4], &born[4..6], &born[6..]));
     assert_eq!(stack.running.post("Immunization", &record).await.unwrap(), 201, "{place} {vaccine} {day}");
 }
