@@ -7,7 +7,7 @@ const ROOMS = {
   "/waves": ["planner", "engineer"],
   "/person": ["records-officer"],
   "/matching": ["records-officer"],
-  "/feeds": ["planner", "engineer"],
+  "/feeds": ["planner", "engineer", "records-officer"],
   "/audit": ["auditor"],
   "/system": ["engineer"],
 };
