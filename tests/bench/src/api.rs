@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use ims_runtime::auth::{Permissions, SigningKey, Verifier};
+use ims_testkit::population::nhs_number;
 use record_api::Gate;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -146,7 +147,7 @@ impl Way<'_> {
             }
             Call::Search => {
                 let (number, location) = made.any(place)?;
-                let patient = format!("https://fhir.nhs.uk/Id/nhs-number|{}", made::nhs_number(number));
+                let patient = format!("https://fhir.nhs.uk/Id/nhs-number|{}", nhs_number(number));
                 let query = [("patient.identifier", patient.as_str()), ("-immunization.target", "FLU")];
                 let (status, _) = self.call(client, Method::GET, "/Immunization", &query, None).await?;
                 (status, location, number)

@@ -1,26 +1,10 @@
-//! Made-up records. All NHS numbers are of the range that is kept for tests (999…).
+//! Made-up records.
 
-use ims_testkit::population::VACCINATIONS;
+use ims_testkit::population::{VACCINATIONS, nhs_number};
 use serde_json::{Value, json};
 
 /// Naming system of the records' identifiers.
 const SYSTEM: &str = "https://ims.example/bench/vaccinations";
-
-/// The valid NHS number at this place of the test range.
-#[must_use]
-pub fn nhs_number(place: u64) -> String {
-    // One stem in eleven has no check digit: step on until one has.
-    let mut stem = 999_000_000 + place % 900_000;
-    loop {
-        let digits = format!("{stem:09}");
-        let sum: u64 = digits.bytes().zip((2..=10).rev()).map(|(digit, weight)| u64::from(digit - b'0') * weight).sum();
-        match 11 - sum % 11 {
-            11 => return format!("{digits}0"),
-            10 => stem += 1,
-            check => return format!("{digits}{check}"),
-        }
-    }
-}
 
 fn born(number: u64) -> (u64, u64, u64) {
     (1940 + number % 60, 1 + number % 9, 1 + number % 28)
@@ -120,18 +104,4 @@ pub fn immunization(number: u64) -> Value {
             "doseNumberPositiveInt": 1,
         }],
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_valid_and_of_the_test_range() {
-        for place in (0..2_000).chain(899_000..900_000) {
-            let number = nhs_number(place);
-            assert!(number.starts_with("999"));
-            assert!(number.parse::<ims_domain::NhsNumber>().is_ok(), "{number}");
-        }
-    }
 }
