@@ -2,11 +2,10 @@
 
 use ims_domain::NhsNumber;
 use ims_eligibility::{Query, Refusal};
-use ims_runtime::auth::{AuthError, Permissions, Verifier, bearer};
+use ims_runtime::Settings;
+use ims_runtime::auth::{Permissions, Verifier, bearer};
 use ims_runtime::settings::required;
-use ims_runtime::{Settings, SettingsError};
-use record_api::{Answer, Request};
-use thiserror::Error;
+use record_api::{Answer, GateError, Request};
 
 /// Where people are asked about; what follows is the NHS number.
 const PLACE: &str = "patient-check";
@@ -20,20 +19,6 @@ const LOGGED_IN: &str = "nhs-login-nhs-number";
 const ORGANISATION: &str = "NHSD-End-User-Organisation-ODS";
 /// Longest organisation that the trail keeps, in characters; ODS codes have at most ten.
 const LONGEST_ORGANISATION: usize = 20;
-
-/// Why the way in cannot be opened.
-#[derive(Debug, Error)]
-pub enum GateError {
-    /// Configuration.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    /// The issuer's keys.
-    #[error("IMS_TOKEN_KEYS: {0}")]
-    Key(#[from] AuthError),
-    /// The built-in permissions.
-    #[error("the built-in permissions cannot be read")]
-    Permissions(#[from] serde_json::Error),
-}
 
 /// Checks consumers and what they ask.
 pub struct Gate {

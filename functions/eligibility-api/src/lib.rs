@@ -20,7 +20,7 @@ use serde_json::json;
 use thiserror::Error;
 use uuid::Uuid;
 
-pub use gate::{Check, Gate, GateError, Task};
+pub use gate::{Check, Gate, Task};
 
 /// What the audit trail calls an answer.
 const OPERATION: &str = "eligibility";

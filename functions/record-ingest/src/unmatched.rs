@@ -46,31 +46,12 @@ pub fn notice(file: &FeedFile, results: &[ChunkResult], late: &EarlyResult) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::acknowledge::tests::file;
     use ims_domain::matching::Difference;
-    use ims_store::FeedFileState;
 
     #[test]
     fn rows_are_told_by_the_suppliers_ids_in_the_order_of_the_file_and_nothing_where_all_agree() {
-        let file = FeedFile {
-            name: "FLU_Vaccinations_v5_YGM41_20251001T05000000.csv".into(),
-            etag: "e".into(),
-            message_id: "m".into(),
-            feed: "vaccinations".into(),
-            supplier: "EMIS".into(),
-            vaccine: Some("FLU".into()),
-            state: FeedFileState::Preprocessed,
-            error: None,
-            duplicate_of: None,
-            held: None,
-            list: None,
-            left: 0,
-            rules: Default::default(),
-            received: "2025-10-01T05:00:01Z".parse().unwrap(),
-            rows: 5,
-            chunks: 1,
-            accepted: 0,
-            rejected: 0,
-        };
+        let file = file();
         let unmatched =
             |row, difference| Unmatched { row, local_id: format!("u{row}^s"), differences: [difference].into() };
         let at = file.received;
