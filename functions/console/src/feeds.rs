@@ -281,6 +281,31 @@ fn by_count(rules: &BTreeMap<String, u64>) -> Vec<(&str, u64)> {
     all
 }
 
+/// A table of rules and the rows that each was applied to; nothing where there is none.
+fn counted(title: &str, rules: &BTreeMap<String, u64>) -> Markup {
+    html! {
+        @if !rules.is_empty() {
+            h2 { (title) }
+            div class="ims-scroll" tabindex="0" role="region" aria-label=(title) {
+                table class="nhsuk-table" {
+                    caption class="nhsuk-table__caption nhsuk-u-visually-hidden" { (title) }
+                    thead class="nhsuk-table__head" {
+                        tr { th scope="col" { "Rule" } th scope="col" class="ims-number" { "Rows" } }
+                    }
+                    tbody class="nhsuk-table__body" {
+                        @for (rule, count) in by_count(rules) {
+                            tr class="nhsuk-table__row" {
+                                th scope="row" class="ims-key" { (rule) }
+                                td class="nhsuk-table__cell ims-number" { (words::number(count)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// Why a file was held back, what was decided, and, for a records officer while it waits, the form that decides.
 fn decision(console: &Console, staff: &Staff, file: &FeedFile, held: &Held) -> Markup {
     let given = form::Given::default();
@@ -376,25 +401,8 @@ fn detail(console: &Console, staff: &Staff, file: &FeedFile, took: Option<i64>) 
                 (line("Applied in", html! { @if seconds < 1 { "less than a second" } @else { (words::count(seconds.unsigned_abs(), "second", "seconds")) } }))
             }
         }
-        @if !file.rules.is_empty() {
-            h2 { "Rules that refused rows" }
-            div class="ims-scroll" tabindex="0" role="region" aria-label="Rules that refused rows" {
-                table class="nhsuk-table" {
-                    caption class="nhsuk-table__caption nhsuk-u-visually-hidden" { "Rules that refused rows" }
-                    thead class="nhsuk-table__head" {
-                        tr { th scope="col" { "Rule" } th scope="col" class="ims-number" { "Rows" } }
-                    }
-                    tbody class="nhsuk-table__body" {
-                        @for (rule, count) in by_count(&file.rules) {
-                            tr class="nhsuk-table__row" {
-                                th scope="row" class="ims-key" { (rule) }
-                                td class="nhsuk-table__cell ims-number" { (words::number(count)) }
-                            }
-                        }
-                    }
-                }
-            }
-        }
+        (counted("Rules that refused rows", &file.rules))
+        (counted("Rules that changed values of accepted rows", &file.cleansed))
         h2 { "Acknowledgements" }
         ul class="nhsuk-list nhsuk-list--bullet" {
             @for (name, key, what) in acknowledgements(file) {

@@ -274,6 +274,7 @@ fn season() -> Given {
             parts: 4,
         }),
         files: vec![FeedFile {
+            cleansed: [("White space around a value was left out".to_owned(), 12)].into(),
             name: "FLU_Vaccinations_v5_YGM41_20250730T12000000.csv".into(),
             etag: "e".into(),
             message_id: "m".into(),

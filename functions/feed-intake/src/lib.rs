@@ -100,6 +100,7 @@ fn item(arrival: &Arrival, name: Option<&FeedName>) -> FeedFile {
         list: None,
         left: 0,
         rules: Default::default(),
+        cleansed: Default::default(),
         received: arrival.at,
         rows: 0,
         chunks: 0,

@@ -111,6 +111,7 @@ mod tests {
             list: None,
             left: 0,
             rules: Default::default(),
+            cleansed: Default::default(),
             received: received.parse().unwrap(),
             rows: 0,
             chunks: 0,

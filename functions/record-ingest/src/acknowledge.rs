@@ -4,10 +4,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use ims_fhir::ack::{self, FileReport};
 use ims_messaging::Bucket;
 use ims_runtime::Service;
-use ims_store::{ChunkState, FeedFile, FeedFileState, RowFailure, StoreError, Table, keys};
+use ims_store::{ChunkState, FeedFile, FeedFileState, StoreError, Table, keys};
 
-use crate::chunk::{ChunkResult, result_key};
-use crate::{IngestError, early, lists, rules, unmatched};
+use crate::chunk::{ChunkResult, EarlyResult, result_key};
+use crate::{IngestError, cleansing, early, lists, rules, unmatched};
 
 /// Answers read at the same time.
 const CONCURRENCY: usize = 16;
@@ -41,7 +41,7 @@ pub(crate) async fn if_complete(service: &Service, file: FeedFile, after_chunk: 
         .try_collect()
         .await?;
     let late = early::settle(service, &file, &results).await?;
-    let made = Acknowledgement::of(&file, &results, &late.failures);
+    let made = Acknowledgement::of(&file, &results, &late);
     let put =
         async |key: String, text: String, kind| service.objects.put(Bucket::Acks, &key, text.into_bytes(), kind).await;
     put(ack::bus_ack_csv_key(&file.name, file.received), made.csv, "text/csv").await?;
@@ -69,7 +69,8 @@ struct Acknowledgement {
 
 impl Acknowledgement {
     /// Made from what the chunks' answers say, and which of the rows that waited are refused.
-    fn of(file: &FeedFile, results: &[ChunkResult], refused: &[RowFailure]) -> Self {
+    fn of(file: &FeedFile, results: &[ChunkResult], late: &EarlyResult) -> Self {
+        let refused = &late.failures;
         let waited: u64 = results.iter().map(|result| result.early.len() as u64).sum();
         let all = || results.iter().flat_map(|result| &result.failures).chain(refused);
         let failures: Vec<ack::RowFailure> = all()
@@ -96,6 +97,7 @@ impl Acknowledgement {
                 accepted: results.iter().map(|result| result.accepted).sum::<u64>() + waited - refused.len() as u64,
                 rejected: failures.len() as u64,
                 rules: rules::count(all()),
+                cleansed: cleansing::sum(results.iter().map(|result| &result.cleansed).chain([&late.cleansed])),
                 ..file.clone()
             },
         }
@@ -105,6 +107,7 @@ impl Acknowledgement {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use ims_store::RowFailure;
 
     pub(crate) fn file() -> FeedFile {
         FeedFile {
@@ -121,6 +124,7 @@ pub(crate) mod tests {
             list: None,
             left: 0,
             rules: Default::default(),
+            cleansed: Default::default(),
             received: "2025-10-01T05:00:01Z".parse().unwrap(),
             rows: 5,
             chunks: 2,
@@ -138,13 +142,14 @@ pub(crate) mod tests {
             failures: rows.iter().map(failure).collect(),
             early: Vec::new(),
             unmatched: Vec::new(),
+            cleansed: [("a rule".to_owned(), accepted)].into(),
         }
     }
 
     #[test]
     fn counts_add_up_and_failures_are_in_the_order_of_the_file() {
         let results = [result("2025-10-01T05:00:03Z", 1, &[2, 5]), result("2025-10-01T05:00:02Z", 1, &[1])];
-        let made = Acknowledgement::of(&file(), &results, &[]);
+        let made = Acknowledgement::of(&file(), &results, &EarlyResult::default());
         assert_eq!((made.file.state, made.file.accepted, made.file.rejected), (FeedFileState::Processed, 2, 3));
         let rows: Vec<&str> = made.csv.lines().skip(1).map(|line| line.split('|').next().unwrap()).collect();
         assert_eq!(rows, ["m^1", "m^2", "m^5"]);
@@ -152,7 +157,8 @@ pub(crate) mod tests {
         assert_eq!(json["summary"]["totalRecords"], 5);
         assert_eq!(json["summary"]["failed"], 3);
         // The other maker has the answers in the same places and makes the same bytes.
-        assert_eq!(made.csv, Acknowledgement::of(&file(), &results, &[]).csv);
+        assert_eq!(made.csv, Acknowledgement::of(&file(), &results, &EarlyResult::default()).csv);
+        assert_eq!(made.file.cleansed, [("a rule".to_owned(), 2)].into());
     }
 
     #[test]
@@ -160,7 +166,8 @@ pub(crate) mod tests {
         let mut waiting = result("2025-10-01T05:00:03Z", 2, &[5]);
         waiting.early = vec![2, 4];
         let refused = RowFailure { row: 2, local_id: "u2^s".into(), diagnostics: "not there".into() };
-        let made = Acknowledgement::of(&file(), &[waiting], &[refused]);
+        let late = EarlyResult { failures: vec![refused], ..EarlyResult::default() };
+        let made = Acknowledgement::of(&file(), &[waiting], &late);
         assert_eq!((made.file.accepted, made.file.rejected), (3, 2));
         let rows: Vec<&str> = made.csv.lines().skip(1).map(|line| line.split('|').next().unwrap()).collect();
         assert_eq!(rows, ["m^2", "m^5"]);
@@ -168,7 +175,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_faultless_file_has_a_header_only() {
-        let made = Acknowledgement::of(&file(), &[result("2025-10-01T05:00:03Z", 5, &[])], &[]);
+        let made = Acknowledgement::of(&file(), &[result("2025-10-01T05:00:03Z", 5, &[])], &EarlyResult::default());
         assert_eq!(made.csv.lines().count(), 1);
         let json: serde_json::Value = serde_json::from_str(&made.json).unwrap();
         assert_eq!(json["failures"], serde_json::json!([]));

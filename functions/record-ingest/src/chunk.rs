@@ -1,6 +1,6 @@
 //! Chunks of feed files, as objects in the work bucket.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ims_domain::matching::Difference;
 use jiff::Timestamp;
@@ -32,6 +32,9 @@ pub struct ChunkResult {
     /// Rows stored whose records count for nobody yet.
     #[serde(default)]
     pub unmatched: Vec<Unmatched>,
+    /// How many of the accepted rows each rule changed a value of.
+    #[serde(default)]
+    pub cleansed: BTreeMap<String, u64>,
 }
 
 /// A row that was stored, and whose record waits in the matching queue.
@@ -52,6 +55,9 @@ pub struct EarlyResult {
     pub failures: Vec<ims_store::RowFailure>,
     /// Rows stored whose records count for nobody yet.
     pub unmatched: Vec<Unmatched>,
+    /// How many of the accepted ones each rule changed a value of.
+    #[serde(default)]
+    pub cleansed: BTreeMap<String, u64>,
 }
 
 /// Key of a chunk.

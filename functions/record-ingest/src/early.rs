@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::chunk::{Chunk, ChunkResult, EarlyResult, chunk_key, early_key};
 use crate::rows::{self, Context, Prepared};
-use crate::{IngestError, apply};
+use crate::{IngestError, apply, cleansing};
 
 /// Parts off the rows that must wait: those of identifiers that nobody holds and whose first row here does not create the
 /// record. All rows of such an identifier wait, so that they keep their order.
@@ -47,14 +47,17 @@ pub(crate) async fn settle(
     if let Some(kept) = service.objects.get(Bucket::Work, &key).await? {
         return Ok(serde_json::from_slice(&kept)?);
     }
-    let (mut prepared, mut refused) = (Vec::new(), Vec::new());
+    let (mut prepared, mut refused, mut changed) = (Vec::new(), Vec::new(), Vec::new());
     let mut context = None;
     for (number, result) in (0..).zip(results).filter(|(_, result)| !result.early.is_empty()) {
         let chunk: Chunk = service.objects.read_json(Bucket::Work, &chunk_key(&file.name, number)).await?;
         let context: &Context = context.insert(crate::context(service, file, &chunk.order).await?);
         for (row, values) in chunk.rows.iter().filter(|(row, _)| result.early.contains(row)) {
             match rows::read(context, *row, values) {
-                Ok(row) => prepared.push(row),
+                Ok(read) => {
+                    changed.extend(cleansing::rules(context.feed, values, &read).into_iter().map(|rule| (*row, rule)));
+                    prepared.push(read);
+                }
                 Err(failure) => refused.push(failure),
             }
         }
@@ -66,7 +69,8 @@ pub(crate) async fn settle(
         applied.map_err(|source| IngestError::Store { file: file.name.clone(), chunk: file.chunks, source })?;
     refused.extend(applied.failures);
     refused.sort_by_key(|failure| failure.row);
-    let result = EarlyResult { failures: refused, unmatched: applied.unmatched };
+    let cleansed = cleansing::of_accepted(changed, &refused, &[]);
+    let result = EarlyResult { failures: refused, unmatched: applied.unmatched, cleansed };
     if service.objects.create(Bucket::Work, &key, serde_json::to_vec(&result)?, "application/json").await? {
         return Ok(result);
     }

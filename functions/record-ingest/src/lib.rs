@@ -7,6 +7,7 @@
 mod acknowledge;
 pub mod bookings;
 pub mod chunk;
+pub mod cleansing;
 pub mod cohorts;
 pub mod demographics;
 pub mod details;
@@ -169,10 +170,13 @@ pub async fn apply_chunk(
 ) -> Result<ChunkResult, StoreError> {
     let started = Timestamp::now();
     let total = chunk.rows.len() as u64;
-    let (mut prepared, mut failures) = (Vec::with_capacity(chunk.rows.len()), Vec::new());
+    let (mut prepared, mut failures, mut changed) = (Vec::with_capacity(chunk.rows.len()), Vec::new(), Vec::new());
     for (row, values) in &chunk.rows {
         match rows::read(context, *row, values) {
-            Ok(row) => prepared.push(row),
+            Ok(read) => {
+                changed.extend(cleansing::rules(context.feed, values, &read).into_iter().map(|rule| (*row, rule)));
+                prepared.push(read);
+            }
             Err(failure) => failures.push(failure),
         }
     }
@@ -184,7 +188,8 @@ pub async fn apply_chunk(
     failures.sort_by_key(|failure| failure.row);
     let accepted = total - (failures.len() + applied.early.len()) as u64;
     let Applied { early, unmatched, .. } = applied;
-    Ok(ChunkResult { started, ended: Timestamp::now(), accepted, failures, early, unmatched })
+    let cleansed = cleansing::of_accepted(changed, &failures, &early);
+    Ok(ChunkResult { started, ended: Timestamp::now(), accepted, failures, early, unmatched, cleansed })
 }
 
 /// What became of rows that were not accepted.

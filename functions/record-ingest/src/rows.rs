@@ -1,13 +1,13 @@
 //! Rows of a chunk as changes, or as refusals.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
-use csv::StringRecord;
 use ims_domain::matching::Difference;
 use ims_domain::person::FullList;
 use ims_domain::record::{Action, Change, Outcome, Source};
 use ims_domain::{ImmunisationId, NhsNumber, VaccineType};
-use ims_fhir::batch::{Operations, Row, RowAction};
+use ims_fhir::batch::{HEADER, Operations, Row, RowAction};
 use ims_fhir::operation_outcome::text;
 use ims_runtime::auth::Permissions;
 use ims_store::{FeedFile, RowFailure};
@@ -63,8 +63,8 @@ impl Context {
 
     /// The last second of the business day in London: a file is judged by the day.
     fn end_of_day(&self) -> Timestamp {
-        let zone = TimeZone::get("Europe/London").unwrap_or(TimeZone::UTC);
-        let next = self.today.tomorrow().and_then(|day| day.to_zoned(zone));
+        static LONDON: LazyLock<TimeZone> = LazyLock::new(|| TimeZone::get("Europe/London").unwrap_or(TimeZone::UTC));
+        let next = self.today.tomorrow().and_then(|day| day.to_zoned(LONDON.clone()));
         next.map(|next| next.timestamp() - Span::new().seconds(1)).unwrap_or(Timestamp::MAX)
     }
 }
@@ -112,6 +112,17 @@ impl Prepared {
     #[must_use]
     pub fn unmatched(&self, differences: BTreeSet<Difference>) -> Unmatched {
         Unmatched { row: self.row, local_id: self.local_id.clone(), differences }
+    }
+
+    /// Whether the identifier's system was written as an earlier one.
+    pub(crate) fn is_renamed(&self, values: &[String]) -> bool {
+        let written = written(values, "UNIQUE_ID_URI");
+        self.identifier.as_ref().zip(written).is_some_and(|((system, _), written)| system != written)
+    }
+
+    /// The patient's postcode as written, for a vaccination.
+    pub(crate) fn postcode_as_sent<'v>(&self, values: &'v [String]) -> Option<&'v str> {
+        written(values, "PERSON_POSTCODE")
     }
 
     /// A refusal of this row.
@@ -169,6 +180,12 @@ fn local_id(columns: &[&str], values: &[String], field: &str, row: u64) -> Strin
     format!("{}^{row}", value.map_or("", |value| value.trim()))
 }
 
+/// A vaccination's field as written.
+fn written<'v>(values: &'v [String], column: &str) -> Option<&'v str> {
+    let place = HEADER.iter().position(|known| *known == column)?;
+    values.get(place).map(String::as_str)
+}
+
 fn vaccination(
     values: &[String],
     vaccine: VaccineType,
@@ -176,37 +193,32 @@ fn vaccination(
     now: Timestamp,
     source: Source,
 ) -> Result<Prepared, RowFailure> {
-    let record = StringRecord::from(values);
-    let row = Row::new(&record);
+    let row = Row::of(values);
     let (local_id, number) = (row.local_id(), source.row);
+    let identifier = row.identifier();
     let action = row.action(vaccine, allowed, now).map_err(|error| RowFailure {
         row: number,
         local_id: error.local_id,
         diagnostics: error.diagnostics,
     })?;
-    let prepared = |number, identifier: (&str, &str), action, id, content| Prepared {
+    let id = ImmunisationId::of(identifier.0, identifier.1);
+    let (action, number, content) = match action {
+        RowAction::New(given) => (Action::New, given.nhs_number(), Some(given.into_content())),
+        RowAction::Update(given) => (Action::Update, given.nhs_number(), Some(given.into_content())),
+        RowAction::Delete(_) => (Action::Delete, values.first().and_then(|number| number.trim().parse().ok()), None),
+    };
+    Ok(Prepared {
         row: source.row,
         local_id,
         number,
         identifier: Some((identifier.0.to_owned(), identifier.1.to_owned())),
-        change: Change::Immunisation { action, id, content, source: source.clone() },
-    };
-    Ok(match &action {
-        RowAction::New(given) | RowAction::Update(given) => {
-            let kind = if matches!(action, RowAction::New(_)) { Action::New } else { Action::Update };
-            prepared(given.nhs_number(), given.identifier(), kind, given.id(), Some(given.content()))
-        }
-        RowAction::Delete(delete) => {
-            let number = values.first().and_then(|number| number.trim().parse().ok());
-            prepared(number, (&delete.system, &delete.value), Action::Delete, delete.id(), None)
-        }
+        change: Change::Immunisation { action, id, content, source },
     })
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use ims_fhir::batch::HEADER;
     use jiff::civil::date;
 
     /// The context of a flu file on 1 October 2025.

@@ -55,11 +55,18 @@ mod tests {
         let unmatched =
             |row, difference| Unmatched { row, local_id: format!("u{row}^s"), differences: [difference].into() };
         let at = file.received;
-        let mut result =
-            ChunkResult { started: at, ended: at, accepted: 5, failures: vec![], early: vec![2], unmatched: vec![] };
+        let mut result = ChunkResult {
+            started: at,
+            ended: at,
+            accepted: 5,
+            failures: vec![],
+            early: vec![2],
+            unmatched: vec![],
+            cleansed: [].into(),
+        };
         assert_eq!(notice(&file, &[result.clone()], &EarlyResult::default()), None);
         result.unmatched = vec![unmatched(4, Difference::NoNumber)];
-        let late = EarlyResult { failures: vec![], unmatched: vec![unmatched(2, Difference::BirthDate)] };
+        let late = EarlyResult { unmatched: vec![unmatched(2, Difference::BirthDate)], ..EarlyResult::default() };
         let told = notice(&file, &[result], &late).unwrap();
         assert_eq!(told["summary"], json!({"totalRecords": 5, "unmatched": 2}));
         assert_eq!(

@@ -91,6 +91,9 @@ pub struct FeedFile {
     /// The rules that refused its rows, with their counts: those that refused most.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rules: BTreeMap<String, u64>,
+    /// The rules that changed values of its accepted rows, with the number of those rows.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cleansed: BTreeMap<String, u64>,
     /// When it came.
     pub received: Timestamp,
     /// Data rows.
@@ -263,6 +266,7 @@ mod tests {
             list: None,
             left: 0,
             rules: BTreeMap::new(),
+            cleansed: BTreeMap::new(),
             received: Timestamp::UNIX_EPOCH,
             rows: 0,
             chunks: 0,
