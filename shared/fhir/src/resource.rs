@@ -4,8 +4,8 @@
 //! times what reading and checking the row does.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
-use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -176,31 +176,70 @@ impl Node for Draft<'_> {
     }
 
     fn stored(&self) -> String {
-        let mut bytes = Vec::with_capacity(2048);
-        match serde_json::to_writer(&mut bytes, self) {
-            Ok(()) => String::from_utf8(bytes).unwrap_or_default(),
-            Err(_) => String::new(),
+        let mut json = String::with_capacity(2560);
+        self.write(&mut json);
+        json
+    }
+}
+
+impl Draft<'_> {
+    /// Writes the value as compact JSON. Nearly every text is written as it stands, so it is looked through once rather
+    /// than escaped byte by byte; names of members are ours and need no escape.
+    fn write(&self, json: &mut String) {
+        match self {
+            Self::Text(text) => write_text(text, json),
+            Self::Flag(flag) => json.push_str(if *flag { "true" } else { "false" }),
+            Self::Integer(number) => _ = write!(json, "{number}"),
+            Self::Decimal(number) => json.push_str(&serde_json::to_string(number).unwrap_or_default()),
+            Self::List(items) => {
+                json.push('[');
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        json.push(',');
+                    }
+                    item.write(json);
+                }
+                json.push(']');
+            }
+            Self::Object(members) => {
+                json.push('{');
+                for (index, (key, value)) in members.iter().enumerate() {
+                    json.push_str(if index > 0 { ",\"" } else { "\"" });
+                    json.push_str(key);
+                    json.push_str("\":");
+                    value.write(json);
+                }
+                json.push('}');
+            }
         }
     }
 }
 
-impl Serialize for Draft<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Text(text) => serializer.serialize_str(text),
-            Self::Flag(flag) => serializer.serialize_bool(*flag),
-            Self::Integer(number) => serializer.serialize_i64(*number),
-            Self::Decimal(number) => serializer.serialize_f64(*number),
-            Self::List(items) => {
-                let mut list = serializer.serialize_seq(Some(items.len()))?;
-                items.iter().try_for_each(|item| list.serialize_element(item))?;
-                list.end()
-            }
-            Self::Object(members) => {
-                let mut map = serializer.serialize_map(Some(members.len()))?;
-                members.iter().try_for_each(|(key, value)| map.serialize_entry(key, value))?;
-                map.end()
-            }
-        }
+fn write_text(text: &str, json: &mut String) {
+    if text.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+        json.push_str(&serde_json::to_string(text).unwrap_or_default());
+        return;
+    }
+    json.push('"');
+    json.push_str(text);
+    json.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_draft_is_stored_as_the_json_that_it_stands_for() {
+        let texts = ["", "plain", "Zoë ŵ 😀", "a \"quoted\" \\ word", "line\nbreak\u{1}\u{7f}", "\u{2028}"];
+        let draft = Draft::Object(vec![
+            ("texts", Draft::List(texts.iter().map(|text| Draft::of(text)).collect())),
+            ("flags", Draft::List(vec![Draft::Flag(true), Draft::Flag(false)])),
+            ("numbers", Draft::List(vec![Draft::Integer(-3), Draft::Integer(i64::MAX), Draft::Decimal(0.5)])),
+            ("none", Draft::Object(Vec::new())),
+        ]);
+        let value = json!({"texts": texts, "flags": [true, false], "numbers": [-3, i64::MAX, 0.5], "none": {}});
+        assert_eq!(draft.stored(), value.to_string());
     }
 }

@@ -86,17 +86,34 @@ pub struct RowError {
 
 /// A row under the header of the format.
 #[derive(Debug, Clone, Copy)]
-pub struct Row<'r>(&'r StringRecord);
+pub struct Row<'r>(Fields<'r>);
+
+/// Fields as a reader gives them, or as a chunk keeps them.
+#[derive(Debug, Clone, Copy)]
+enum Fields<'r> {
+    Record(&'r StringRecord),
+    Values(&'r [String]),
+}
 
 impl<'r> Row<'r> {
     /// A row with the columns of [`super::HEADER`]; missing ones are empty, further ones are not looked at.
     #[must_use]
     pub fn new(record: &'r StringRecord) -> Self {
-        Self(record)
+        Self(Fields::Record(record))
+    }
+
+    /// As [`Row::new`], of fields one by one.
+    #[must_use]
+    pub fn of(values: &'r [String]) -> Self {
+        Self(Fields::Values(values))
     }
 
     fn field(self, column: Column) -> &'r str {
-        self.0.get(column as usize).unwrap_or_default()
+        match self.0 {
+            Fields::Record(record) => record.get(column as usize),
+            Fields::Values(values) => values.get(column as usize).map(String::as_str),
+        }
+        .unwrap_or_default()
     }
 
     /// The supplier's identifier, as (system, value); an earlier system is given as the one now in use.
