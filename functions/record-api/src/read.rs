@@ -1,6 +1,6 @@
 //! `GET /Immunization/{id}`.
 
-use ims_domain::{ImmunisationId, PersonId};
+use ims_domain::{ImmunisationId, Person};
 use ims_fhir::Immunization;
 use ims_fhir::redaction::withhold_whereabouts;
 use ims_store::{Actor, AuditResult, Store};
@@ -12,10 +12,11 @@ use crate::{ApiError, attempted, missing};
 /// Discloses an immunisation, once that is written down.
 pub(crate) async fn read(store: &Store, gate: &Gate, id: ImmunisationId, actor: &Actor) -> Result<Answer, ApiError> {
     let person = store.person_by_immunisation(id).await?;
-    let held = match person {
-        Some(person) => store.immunisation(person, id).await?.filter(|held| !held.deleted),
-        None => None,
+    let (held, survivor) = match person {
+        Some(person) => store.immunisation_with_survivor(person, id).await?,
+        None => (None, None),
     };
+    let held = held.filter(|held| !held.deleted);
     let Some((person, held)) = person.zip(held) else {
         attempted(store, actor, person, AuditResult::NotFound).await?;
         return Ok(missing(id));
@@ -25,7 +26,7 @@ pub(crate) async fn read(store: &Store, gate: &Gate, id: ImmunisationId, actor: 
         return Ok(forbidden());
     }
     let immunization = Immunization::from_stored(&held.body).map_err(|source| ApiError::Stored { id, source })?;
-    let restricted = is_restricted(store, person).await?;
+    let restricted = is_restricted(survivor.as_ref());
     store.audit(&actor.on(person)).await?;
     let mut resource = immunization.to_json(id, held.shown_version());
     if restricted {
@@ -34,7 +35,7 @@ pub(crate) async fn read(store: &Store, gate: &Gate, id: ImmunisationId, actor: 
     Ok(Answer::json(200, resource).with("E-Tag", held.shown_version().to_string()))
 }
 
-/// Whether a person's whereabouts are withheld, under whichever number that was said. Somebody of whom nothing is known is disclosed as if restricted.
-pub(crate) async fn is_restricted(store: &Store, person: PersonId) -> Result<bool, ApiError> {
-    Ok(store.survivor(person).await?.is_none_or(|person| person.is_restricted()))
+/// Whether the whereabouts of somebody for whom this person stands are withheld. Somebody of whom nothing is known is disclosed as if restricted.
+pub(crate) fn is_restricted(survivor: Option<&Person>) -> bool {
+    survivor.is_none_or(Person::is_restricted)
 }

@@ -56,7 +56,7 @@ async fn by_patient(
         for person in all.keys() {
             held.extend(store.immunisations(*person).await?);
         }
-        let restricted = survivor.is_none_or(|survivor| survivor.is_restricted());
+        let restricted = is_restricted(survivor.as_ref());
         found = covered(search, &numbers, &permitted, held, restricted)?;
         about.extend(all.into_keys());
     }
@@ -84,7 +84,7 @@ pub(crate) fn covered(
     held.sort_by_key(|held| (held.occurred_on, held.id));
     let mut found = Vec::with_capacity(held.len());
     for held in &held {
-        let one = matched(held, restricted)?;
+        let one = matched(held, restricted, Some(search.number))?;
         if search.covers(numbers, &one.immunization) {
             found.push(one);
         }
@@ -92,9 +92,13 @@ pub(crate) fn covered(
     Ok(found)
 }
 
-fn matched(held: &Immunisation, restricted: bool) -> Result<Match, ApiError> {
-    let immunization =
-        Immunization::from_stored(&held.body).map_err(|source| ApiError::Stored { id: held.id, source })?;
+/// A record as a search discloses it: one that staff attached is its holder's, who goes by `number`, whichever it came with.
+fn matched(held: &Immunisation, restricted: bool, number: Option<NhsNumber>) -> Result<Match, ApiError> {
+    let sent = Immunization::from_stored(&held.body).map_err(|source| ApiError::Stored { id: held.id, source })?;
+    let immunization = match number.filter(|_| held.matching.is_attached()) {
+        Some(number) => sent.attached_to(number),
+        None => sent,
+    };
     Ok(Match { immunization, version: held.shown_version(), restricted })
 }
 
@@ -107,10 +111,11 @@ async fn by_identifier(
 ) -> Result<Answer, ApiError> {
     let id = search.id();
     let person = store.person_by_immunisation(id).await?;
-    let held = match person {
-        Some(person) => store.immunisation(person, id).await?.filter(|held| !held.deleted),
-        None => None,
+    let (held, survivor) = match person {
+        Some(person) => store.immunisation_with_survivor(person, id).await?,
+        None => (None, None),
     };
+    let held = held.filter(|held| !held.deleted);
     let Some((person, held)) = person.zip(held) else {
         attempted(store, &actor, person, AuditResult::NotFound).await?;
         return Ok(Answer::json(200, search.bundle(base, None, Uuid::new_v4)));
@@ -119,7 +124,7 @@ async fn by_identifier(
         attempted(store, &actor, Some(person), AuditResult::Refused).await?;
         return Ok(forbidden());
     }
-    let found = matched(&held, is_restricted(store, person).await?)?;
+    let found = matched(&held, is_restricted(survivor.as_ref()), survivor.and_then(|person| person.nhs_number))?;
     let answer = search.bundle(base, Some(&found), Uuid::new_v4);
     let purpose = format!("{} identifier", actor.purpose);
     disclose(store, answer, &[person], 1, Actor { purpose, ..actor }).await

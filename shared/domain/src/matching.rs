@@ -143,6 +143,12 @@ impl Matching {
         self.decision.is_none() && !self.differences.is_empty()
     }
 
+    /// Whether staff attached it to its holder, whatever number it came with.
+    #[must_use]
+    pub fn is_attached(&self) -> bool {
+        self.decision.as_ref().is_some_and(|decision| decision.ruling == Ruling::Attached)
+    }
+
     /// Whether the record counts for its holder.
     #[must_use]
     pub fn counts(&self) -> bool {

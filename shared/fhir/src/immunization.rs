@@ -141,6 +141,13 @@ impl Immunization {
         self.nhs_number
     }
 
+    /// The record as one of the patient with this number, to whom staff attached it: the number that it was sent with is
+    /// somebody else's, or nobody's.
+    #[must_use]
+    pub fn attached_to(self, number: NhsNumber) -> Self {
+        Self { nhs_number: Some(number), ..self }
+    }
+
     /// The vaccine type.
     #[must_use]
     pub fn vaccine(&self) -> VaccineType {
@@ -228,20 +235,21 @@ impl Immunization {
     /// What the record says, as a person's timeline keeps it.
     #[must_use]
     pub fn content(&self) -> ImmunisationContent {
+        self.clone().into_content()
+    }
+
+    /// As [`Immunization::content`], without a copy.
+    #[must_use]
+    pub fn into_content(self) -> ImmunisationContent {
         let patient = Patient {
-            nhs_number: self.nhs_number(),
-            given_name: self.given_name().to_owned(),
-            family_name: self.family_name().to_owned(),
-            date_of_birth: Some(self.birth_date()),
-            gender: self.gender(),
-            postcode: postcode::normalise(self.postcode()),
+            nhs_number: self.nhs_number,
+            given_name: self.given_name,
+            family_name: self.family_name,
+            date_of_birth: Some(self.birth_date),
+            gender: self.gender,
+            postcode: postcode::normalise(&self.postcode),
         };
-        ImmunisationContent {
-            vaccine: self.vaccine(),
-            occurred_on: self.occurred_on(),
-            body: self.body().to_owned(),
-            patient,
-        }
+        ImmunisationContent { vaccine: self.vaccine, occurred_on: self.occurred_on, body: self.body, patient }
     }
 
     /// The resource as it is stored: as sent, compact, without `id` and `meta`.

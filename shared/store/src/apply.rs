@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use ims_domain::matching::{Difference, Ruling};
+use ims_domain::matching::Difference;
 use ims_domain::record::{Action, Change, Immunisation, ImmunisationContent, Outcome, Record, Source};
 use ims_domain::{ImmunisationId, NhsNumber, Person, PersonId};
 use jiff::Timestamp;
@@ -429,8 +429,8 @@ fn needs_events(person: &Person, change: &Change) -> bool {
 
 /// Whether staff attached the record to whoever holds it, and the supplier still says the same of its patient.
 fn is_attached(holder: &Record, id: ImmunisationId, content: &ImmunisationContent) -> bool {
-    holder.immunisations.get(&id).is_some_and(|held| {
-        let ruling = held.matching.decision.as_ref().map(|decision| decision.ruling);
-        !held.deleted && ruling == Some(Ruling::Attached) && held.patient.is_same(&content.patient)
-    })
+    holder
+        .immunisations
+        .get(&id)
+        .is_some_and(|held| !held.deleted && held.matching.is_attached() && held.patient.is_same(&content.patient))
 }

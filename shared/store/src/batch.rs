@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, PutRequest, WriteRequest};
+use aws_sdk_dynamodb::types::{KeysAndAttributes, PutRequest, WriteRequest};
 
 use crate::keys::Key;
-use crate::transaction::pause;
+use crate::transaction::{key_item, pause};
 use crate::{Item, Store, StoreError, Table};
 
 /// Attempts at the same batch before giving up.
@@ -18,12 +18,7 @@ impl Store {
     /// Where the table cannot be read, or goes on leaving keys unprocessed.
     pub async fn get_many(&self, table: Table, keys: impl IntoIterator<Item = Key>) -> Result<Vec<Item>, StoreError> {
         let name = self.tables.name(table);
-        let keys: Vec<Item> = keys
-            .into_iter()
-            .map(|(pk, sk)| {
-                Item::from([("pk".to_owned(), AttributeValue::S(pk)), ("sk".to_owned(), AttributeValue::S(sk))])
-            })
-            .collect();
+        let keys: Vec<Item> = keys.into_iter().map(key_item).collect();
         let mut found = Vec::with_capacity(keys.len());
         for block in keys.chunks(100) {
             let mut wanted = block.to_vec();
@@ -52,6 +47,37 @@ impl Store {
             }
         }
         Ok(found)
+    }
+
+    /// Reads one item from each of two tables at once, strongly consistent.
+    ///
+    /// # Errors
+    /// Where a table cannot be read, or goes on leaving keys unprocessed.
+    pub(crate) async fn get_both(&self, wanted: [(Table, Key); 2]) -> Result<[Option<Item>; 2], StoreError> {
+        let names = [self.tables.name(wanted[0].0), self.tables.name(wanted[1].0)];
+        let mut asked = HashMap::new();
+        for (name, (_, key)) in names.into_iter().zip(wanted) {
+            let keys = KeysAndAttributes::builder().keys(key_item(key)).consistent_read(true).build();
+            asked.insert(name.to_owned(), keys.map_err(StoreError::unavailable("BatchGetItem"))?);
+        }
+        let (mut found, mut attempt) = ([None, None], 0);
+        loop {
+            let sent = self.db.batch_get_item().set_request_items(Some(asked)).send().await;
+            let page = sent.map_err(StoreError::unavailable("BatchGetItem"))?;
+            let mut responses = page.responses.unwrap_or_default();
+            for (name, item) in names.into_iter().zip(&mut found) {
+                if let Some(read) = responses.remove(name).and_then(|items| items.into_iter().next()) {
+                    *item = Some(read);
+                }
+            }
+            asked = page.unprocessed_keys.unwrap_or_default();
+            if asked.is_empty() {
+                return Ok(found);
+            }
+            attempt += 1;
+            give_up_after(attempt, "BatchGetItem")?;
+            tokio::time::sleep(pause(attempt)).await;
+        }
     }
 
     /// Puts many items, whatever was there.

@@ -114,6 +114,26 @@ impl Store {
         self.get(Table::Event, keys::immunisation(person, id)).await?.map(from_item).transpose()
     }
 
+    /// One immunisation, with the summary of whoever stands for its person: what a disclosure needs, in one read where the
+    /// person stands for themself.
+    ///
+    /// # Errors
+    /// Where a table or an item cannot be read.
+    pub async fn immunisation_with_survivor(
+        &self,
+        person: PersonId,
+        id: ImmunisationId,
+    ) -> Result<(Option<Immunisation>, Option<Person>), StoreError> {
+        let wanted = [(Table::Event, keys::immunisation(person, id)), (Table::Person, keys::person(person))];
+        let [event, person] = self.get_both(wanted).await?;
+        let person: Option<Person> = person.map(from_item).transpose()?;
+        let survivor = match person {
+            Some(Person { survivor: Some(_), id, .. }) => self.survivor(id).await?,
+            person => person,
+        };
+        Ok((event.map(from_item).transpose()?, survivor))
+    }
+
     /// A person's immunisations, deleted ones included, past versions not.
     ///
     /// # Errors

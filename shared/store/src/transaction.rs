@@ -20,7 +20,7 @@ pub struct Transaction<'a> {
     writes: Vec<TransactWriteItem>,
 }
 
-fn key_item((pk, sk): Key) -> Item {
+pub(crate) fn key_item((pk, sk): Key) -> Item {
     Item::from([("pk".to_owned(), AttributeValue::S(pk)), ("sk".to_owned(), AttributeValue::S(sk))])
 }
 

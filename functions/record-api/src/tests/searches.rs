@@ -1,6 +1,7 @@
 //! Searches as they come in, and what of a person's records they are shown.
 
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use ims_domain::matching::{Decision, Ruling};
 use ims_domain::record::{Patient, Source};
 use ims_domain::{ImmunisationId, PersonId};
 use ims_fhir::{PatientSearch, Search};
@@ -178,4 +179,24 @@ fn a_search_finds_what_is_live_of_this_person_of_these_types_on_these_days() {
     assert_eq!(names(query.clone()), "first last");
     query["-date.to"] = json!(["2025-09-01"]);
     assert_eq!(names(query), "first");
+}
+
+#[test]
+fn what_staff_attached_is_found_under_its_holders_number_and_does_not_tell_the_one_it_came_with() {
+    let mut attached = held("attached", |body| body.replace("9990001014", "9990000018"), false);
+    attached.matching.decision = Some(Decision {
+        ruling: Ruling::Attached,
+        by: "officer".into(),
+        at: "2025-10-01T12:00:00Z".parse().unwrap(),
+        reason: "the practice rang back".into(),
+        from: None,
+    });
+    let search = by_patient(json!({"patient.identifier": [NUMBER], "-immunization.target": ["FLU"]}));
+    let types = permitted(&gate(), "EMIS", &search).unwrap();
+    let found = covered(&search, &[search.number], &types, vec![attached], false).unwrap();
+    let bundle = search.bundle("http://127.0.0.1/api", &types, &found, || Uuid::nil());
+    assert_eq!((bundle["total"].as_u64(), bundle["entry"].as_array().unwrap().len()), (Some(1), 2));
+    assert_eq!(bundle["entry"][0]["resource"]["patient"]["identifier"]["value"], "9990001014");
+    assert_eq!(bundle["entry"][1]["resource"]["id"], "9990001014");
+    assert!(!bundle.to_string().contains("9990000018"));
 }
