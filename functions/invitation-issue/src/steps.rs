@@ -46,7 +46,7 @@ impl Desk<'_> {
         let wave = self.store.wave(self.campaign, &held.wave).await?;
         let wave = wave.ok_or_else(|| IssueError::Absent(format!("wave '{}' of '{}'", held.wave, self.campaign)))?;
         if wave.state != WaveState::Released {
-            // Resuming looks for due steps again; stopping ends them.
+            // Whoever lets the wave go on looks for due steps again; closing ends them.
             return Ok(None);
         }
         let rules = self.rules.get(self.store, self.campaign, wave.definition).await?;

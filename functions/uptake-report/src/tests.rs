@@ -17,7 +17,7 @@ fn rules() -> Rules {
         steps: vec![PlanStep { step: Step::Invite, after_days: 0 }],
         waves: vec![],
     };
-    Rules::new(Definition { campaign: "flu-2025".into(), version: 1, rules: RULES.into(), plan }).unwrap()
+    Rules::new(Definition { campaign: "flu-2025".into(), version: 1, rules: RULES.into(), plan, authors: vec![] }).unwrap()
 }
 
 fn wave(name: &str, cohorts: &[&str]) -> Wave {
@@ -34,6 +34,9 @@ fn wave(name: &str, cohorts: &[&str]) -> Wave {
         candidates: 0,
         claims: 0,
         claims_sent: false,
+        authors: vec!["Ann Author".into()],
+        deeds: vec![],
+        version: 3,
     }
 }
 

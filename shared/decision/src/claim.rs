@@ -34,7 +34,7 @@ pub enum Claim {
     Done(MessageState),
     /// Withdrawn now, for this reason.
     Withdrawn(Reason),
-    /// The wave is paused: the message stays queued.
+    /// The wave is paused or stopped: the message stays queued.
     Paused,
 }
 
@@ -128,8 +128,9 @@ async fn verdict(
     }
     match wave.state {
         WaveState::Released => {}
-        WaveState::Paused | WaveState::Selecting | WaveState::Selected => return Ok(Verdict::Paused),
-        WaveState::Stopped => return Ok(Verdict::Withdraw(Reason::Held, wave.definition)),
+        WaveState::Closed => return Ok(Verdict::Withdraw(Reason::Held, wave.definition)),
+        // What waits is kept for when the wave goes on.
+        _ => return Ok(Verdict::Paused),
     }
     let rules = rules.get(store, &message.campaign, wave.definition).await?;
     let decided = rules.decide(person, message.dose, today)?;

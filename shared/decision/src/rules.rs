@@ -112,6 +112,12 @@ impl Rules {
         &self.definition.plan
     }
 
+    /// Who wrote this version.
+    #[must_use]
+    pub fn authors(&self) -> &[String] {
+        &self.definition.authors
+    }
+
     /// Version of the definition.
     #[must_use]
     pub fn version(&self) -> u32 {

@@ -7,6 +7,8 @@ use thiserror::Error;
 
 use crate::VaccineType;
 
+pub use crate::wave::{Wave, WaveState};
+
 /// What is done about people a campaign selects: the file beside the EliD campaign configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -267,69 +269,6 @@ impl ContactPlan {
         let due = issued.checked_add(Span::new().days(i64::from(next.after_days))).ok()?;
         Some((next.step, due))
     }
-}
-
-/// State of a wave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum WaveState {
-    /// Parts are being selected.
-    Selecting,
-    /// All candidates are known; waits for release.
-    Selected,
-    /// Claims are out; messages may leave.
-    Released,
-    /// Nothing leaves until resumed.
-    Paused,
-    /// Nothing leaves any more.
-    Stopped,
-}
-
-impl WaveState {
-    /// The name used in items.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Selecting => "selecting",
-            Self::Selected => "selected",
-            Self::Released => "released",
-            Self::Paused => "paused",
-            Self::Stopped => "stopped",
-        }
-    }
-}
-
-/// A wave: the people selected from one manifest by one version of the rules.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wave {
-    /// Campaign.
-    pub campaign: String,
-    /// Short name, unique in the campaign.
-    pub wave: String,
-    /// State.
-    pub state: WaveState,
-    /// The business day of selection: rules are evaluated as of this day.
-    pub selected_on: Date,
-    /// Snapshot manifest it is pinned to.
-    pub manifest: String,
-    /// Version of the campaign definition it is pinned to.
-    pub definition: u32,
-    /// Cohorts it is limited to; everyone where empty.
-    pub cohorts: Vec<String>,
-    /// Snapshot parts to select from.
-    pub parts: u32,
-    /// People who are eligible (answer other than NotEligible) in the parts selected so far.
-    #[serde(default)]
-    pub eligible: u64,
-    /// Candidates in the parts selected so far.
-    #[serde(default)]
-    pub candidates: u64,
-    /// Claims that the release cut.
-    #[serde(default)]
-    pub claims: u32,
-    /// Whether all claims of the last release or resumption reached the queue; until then the schedule sends them again.
-    #[serde(default)]
-    pub claims_sent: bool,
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub mod person;
 pub mod postcode;
 pub mod record;
 pub mod vaccine;
+pub mod wave;
 
 pub use ids::{BatchId, ImmunisationId, MessageId, PersonId};
 pub use nhs_number::NhsNumber;

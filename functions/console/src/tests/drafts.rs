@@ -36,7 +36,7 @@ fn count(source: &Given, rules: &str) {
     let plan: ContactPlan = serde_json::from_str(PLAN).unwrap();
     let of = |rules: &str| {
         let definition =
-            Definition { campaign: "flu-2025".into(), version: 1, rules: rules.to_owned(), plan: plan.clone() };
+            Definition { campaign: "flu-2025".into(), version: 1, rules: rules.to_owned(), plan: plan.clone(), authors: vec![] };
         Rules::new(definition).unwrap()
     };
     let day = date(2025, 11, 3);
