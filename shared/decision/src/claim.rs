@@ -27,7 +27,7 @@ pub enum Claim {
     /// Send it now: nobody has.
     Send(Box<(Message, Person)>),
     /// An earlier claimant may have sent it, and the fence has passed: ask the provider first.
-    Ask(Box<(Message, Person)>),
+    Ask(Box<Message>),
     /// An earlier claimant may still be sending it: come back after the fence.
     Wait,
     /// Nothing to do: sent, withdrawn or failed already.
@@ -78,7 +78,7 @@ async fn try_claim(
             if message.claimed_at.is_some_and(|at| now.duration_since(at) < fence.0) {
                 return Ok(Claim::Wait);
             }
-            // Claimed anew, so that only one asks; the message left at the first claim, so nothing is re-decided.
+            // Claimed anew, so that only one asks. Unless it turns out that nothing left, nothing is re-decided.
             let claimed = Message {
                 attempt: message.attempt + 1,
                 claimed_at: Some(now),
@@ -86,9 +86,7 @@ async fn try_claim(
                 ..message.clone()
             };
             store.transaction().move_message(&claimed, message.version)?.commit().await?;
-            let person =
-                store.person(message.person).await?.ok_or_else(|| absent(format!("person of message {id}")))?;
-            return Ok(Claim::Ask(Box::new((claimed, person))));
+            return Ok(Claim::Ask(Box::new(claimed)));
         }
         state => return Ok(Claim::Done(state)),
     }
