@@ -332,4 +332,16 @@ async fn tick(service: &Service) -> Result<Value, PlanningError> {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_request_in_the_fixtures_is_understood() {
+        let requests: Vec<Value> = serde_json::from_str(include_str!("../fixtures/requests.json")).unwrap();
+        for request in requests {
+            let text = request.to_string();
+            assert!(serde_json::from_value::<Asked>(request).is_ok(), "{text}");
+        }
+        assert!(serde_json::from_value::<Asked>(json!({"action": "launch"})).is_err());
+    }
+}

@@ -24,6 +24,13 @@ const FUNCTION: &str = "wave-planning";
 pub struct Args {
     #[command(subcommand)]
     what: What,
+    #[command(flatten)]
+    stack: Stack,
+}
+
+/// Which stack.
+#[derive(clap::Args)]
+pub(crate) struct Stack {
     /// CloudFormation stack on AWS, with the credentials and region of the environment [default: the local stack]
     #[arg(long, value_name = "NAME", conflicts_with = "local_dir", global = true)]
     stack: Option<String>,
@@ -74,14 +81,14 @@ struct Which {
 }
 
 #[derive(clap::Args)]
-struct Who {
+pub(crate) struct Who {
     /// Your staff token, as `ims token --staff NAME --role planner` prints it in a sandbox [default: IMS_STAFF_TOKEN]
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
 }
 
 impl Who {
-    fn token(&self) -> anyhow::Result<String> {
+    pub(crate) fn token(&self) -> anyhow::Result<String> {
         let token = self.token.clone().or_else(|| std::env::var("IMS_STAFF_TOKEN").ok());
         token.filter(|token| !token.trim().is_empty()).context("say who you are: --token, or IMS_STAFF_TOKEN")
     }
@@ -125,13 +132,13 @@ struct Endpoints {
 }
 
 /// The function, in a stack on AWS or on this computer.
-struct Planning {
+pub(crate) struct Planning {
     lambda: aws_sdk_lambda::Client,
     name: String,
 }
 
 impl Planning {
-    async fn connect(args: &Args) -> anyhow::Result<Self> {
+    pub(crate) async fn connect(args: &Stack) -> anyhow::Result<Self> {
         let (config, name): (SdkConfig, String) = if let Some(stack) = &args.stack {
             (aws_config::load_defaults(BehaviorVersion::latest()).await, format!("{stack}-{FUNCTION}"))
         } else {
@@ -150,17 +157,25 @@ impl Planning {
         Ok(Self { lambda: aws_sdk_lambda::Client::new(&config), name })
     }
 
-    /// The wave that a request answers with, or why it is refused.
-    async fn ask(&self, request: &Value) -> anyhow::Result<Result<Wave, String>> {
+    /// What a request is answered with, or why it is refused.
+    pub(crate) async fn invoke(&self, request: &Value) -> anyhow::Result<Result<Value, String>> {
         let payload = Blob::new(serde_json::to_vec(request)?);
         let answer = self.lambda.invoke().function_name(&self.name).payload(payload).send().await;
         let answer = answer.map_err(|error| anyhow!("{}: {}", self.name, aws_sdk_lambda::error::DisplayErrorContext(error)))?;
         let bytes = answer.payload().map(|told| told.as_ref().to_vec()).unwrap_or_default();
-        let mut told: Value = serde_json::from_slice(&bytes).context("wave-planning answered no JSON")?;
+        let told: Value = serde_json::from_slice(&bytes).context("wave-planning answered no JSON")?;
         if answer.function_error().is_some() {
             return Ok(Err(told["errorMessage"].as_str().unwrap_or("it failed").to_owned()));
         }
-        Ok(Ok(serde_json::from_value(told["wave"].take()).context("wave-planning answered no wave")?))
+        Ok(Ok(told))
+    }
+
+    /// The wave that a request is answered with, or why it is refused.
+    async fn ask(&self, request: &Value) -> anyhow::Result<Result<Wave, String>> {
+        match self.invoke(request).await? {
+            Ok(mut told) => Ok(Ok(serde_json::from_value(told["wave"].take()).context("wave-planning answered no wave")?)),
+            Err(why) => Ok(Err(why)),
+        }
     }
 }
 
@@ -171,7 +186,7 @@ impl Planning {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let told = runtime.block_on(async {
-        let planning = Planning::connect(args).await?;
+        let planning = Planning::connect(&args.stack).await?;
         let ask = async |action: &str, which: &Which| {
             planning.ask(&json!({"action": action, "campaign": which.campaign, "wave": which.wave})).await
         };

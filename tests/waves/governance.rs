@@ -1,108 +1,29 @@
-//! The function on stores in memory: who may do what to a wave, and that two people cannot be got round.
+//! `wave-planning` on stores in memory: who may do what to a wave, and that two people cannot be got round.
 
-use std::collections::BTreeMap;
-
-use aws_sdk_dynamodb::config::Credentials;
-use aws_sdk_s3::config::Region;
 use futures::future::join_all;
 use ims_domain::PersonId;
-use ims_messaging::{Objects, Queues};
-use ims_runtime::auth::{Claims, SigningKey};
-use ims_runtime::clock::BusinessClock;
-use ims_runtime::{Settings, Trigger};
-use ims_store::{AuditSpan, ManifestPointer, PartResult, Store, Table, Tables};
-use ims_testkit::dynamodb::DynamoDb;
-use ims_testkit::memory::Memory;
-use jiff::civil::date;
+use ims_domain::wave::{Wave, WaveAction, WaveState};
+use ims_messaging::Bucket;
+use ims_store::{AuditSpan, PartResult};
+use jiff::Timestamp;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::*;
+use crate::service::{InMemory, staff, token};
 
-// An Ed25519 key pair made for tests (RFC 8032, test 1): it protects nothing.
-const PRIVATE_DER: [u8; 48] = [
-    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20, 0x9d, 0x61, 0xb1,
-    0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c, 0xc4, 0x44, 0x49, 0xc5, 0x69, 0x7b, 0x32,
-    0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60,
-];
-const RULES: &str = include_str!("../../../tests/campaigns/flu.json");
-const PLAN: &str = include_str!("../../../tests/campaigns/flu.plan.json");
+const RULES: &str = include_str!("../campaigns/flu.json");
+const PLAN: &str = include_str!("../campaigns/flu.plan.json");
 
 /// Planners: the author of the campaign and its wave, and two others.
 const AUTHOR: &str = "Ann Author";
 const OTHERS: [&str; 2] = ["Ben", "Cat"];
 
-fn token(change: impl FnOnce(&mut Claims)) -> String {
-    let mut claims = Claims::new("somebody", 1_700_000_000, 2_300_000_000);
-    change(&mut claims);
-    SigningKey::read(&PRIVATE_DER).unwrap().sign(&claims).unwrap()
-}
-
-fn staff(name: &str, role: &str) -> String {
-    token(|claims| (claims.sub, claims.role) = (name.to_owned(), Some(role.to_owned())))
-}
-
 /// The function, with a wave that is planned.
-struct Planning {
-    service: Service,
-    verifier: Verifier,
-    memory: Memory,
-}
+struct Planning(InMemory);
 
 impl Planning {
     async fn start() -> Self {
-        let (database, memory) = (DynamoDb::default(), Memory::default());
-        let (tables_url, url) = (database.listen().await.unwrap(), memory.listen().await.unwrap());
-        let credentials = Credentials::new("test", "test", None, None, "in memory");
-        let settings = Settings { stage: "sandbox".to_owned() };
-        let db = aws_sdk_dynamodb::Client::from_conf(
-            aws_sdk_dynamodb::Config::builder()
-                .behavior_version_latest()
-                .region(Region::new("eu-west-2"))
-                .endpoint_url(tables_url)
-                .credentials_provider(credentials.clone())
-                .build(),
-        );
-        let tables = Tables::from_lookup(|variable| Some(variable.trim_start_matches("IMS_TABLE_").to_owned())).unwrap();
-        let s3 = aws_sdk_s3::Client::from_conf(
-            aws_sdk_s3::Config::builder()
-                .behavior_version_latest()
-                .region(Region::new("eu-west-2"))
-                .endpoint_url(&url)
-                .credentials_provider(credentials.clone())
-                .force_path_style(true)
-                .build(),
-        );
-        let sqs = aws_sdk_sqs::Client::from_conf(
-            aws_sdk_sqs::Config::builder()
-                .behavior_version_latest()
-                .region(Region::new("eu-west-2"))
-                .endpoint_url(&url)
-                .credentials_provider(credentials)
-                .build(),
-        );
-        let clock = BusinessClock::new(&settings, db.clone(), tables.name(Table::Control).to_owned());
-        let service = Service {
-            settings,
-            store: Store::new(db, tables),
-            objects: Objects::new(s3, Bucket::ALL.into_iter().map(|bucket| (bucket, bucket.name().to_lowercase())).collect()),
-            queues: Queues::new(sqs, Queue::ALL.into_iter().map(|queue| (queue, format!("{url}/{}", queue.name()))).collect()),
-            clock,
-        };
-        let verifier = Verifier::new(&SigningKey::read(&PRIVATE_DER).unwrap().jwks()).unwrap();
-        service.store.set_clock("2025-10-06T09:00:00Z".parse().unwrap()).await.unwrap();
-        let manifest = Manifest {
-            schema: 1,
-            id: "00000001-m".into(),
-            created: Timestamp::UNIX_EPOCH,
-            business_date: date(2025, 10, 6),
-            watermark: String::new(),
-            parts: 1,
-            datasets: BTreeMap::new(),
-        };
-        service.objects.put_json(Bucket::Snapshot, &Manifest::key(&manifest.id), &manifest).await.unwrap();
-        let pointer = ManifestPointer { version: 1, manifest: manifest.id, ..ManifestPointer::default() };
-        service.store.publish_manifest(&pointer, 0).await.unwrap();
-        let planning = Self { service, verifier, memory };
+        let planning = Self(InMemory::start().await);
         planning.define(RULES).await;
         planning
     }
@@ -120,15 +41,15 @@ impl Planning {
         self.as_planner(AUTHOR, json!({"action": "plan", "campaign": "flu-2025", "wave": wave})).await.unwrap();
         let listed: Vec<_> = (0..people).map(|n| (0, n, PersonId(Uuid::from_u128(n)), 1, "flu_65_plus")).collect();
         let object = format!("waves/flu-2025/{wave}/parts/00000.json");
-        self.service.objects.put_json(Bucket::Work, &object, &listed).await.unwrap();
+        self.0.service.objects.put_json(Bucket::Work, &object, &listed).await.unwrap();
         let count = u64::try_from(people).unwrap();
         let part = PartResult { part: 0, people: count, eligible: count, candidates: count, object };
-        self.service.store.put_part("flu-2025", wave, &part).await.unwrap();
+        self.0.service.store.put_part("flu-2025", wave, &part).await.unwrap();
         assert_eq!(self.wave(wave).await.state, WaveState::Selected);
     }
 
     async fn ask(&self, request: Value) -> Result<Value, String> {
-        handle(&self.service, &self.verifier, request).await.map_err(|error| error.to_string())
+        self.0.plan(request).await
     }
 
     async fn as_planner(&self, name: &str, mut request: Value) -> Result<Value, String> {
@@ -153,28 +74,17 @@ impl Planning {
 
     /// Claims that were sent since the last time.
     fn claims(&self) -> usize {
-        self.memory.take("INVITATION_ISSUE").len()
+        self.0.memory.take("INVITATION_ISSUE").len()
     }
 
     /// What an actor did, with what result, the oldest first.
     async fn trail(&self, actor: &str) -> Vec<String> {
         let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
         let span = AuditSpan { from: today.yesterday().unwrap(), to: today, most: 1_000 };
-        let mut entries = self.service.store.audit_of_actor(actor, span).await.unwrap();
+        let mut entries = self.0.service.store.audit_of_actor(actor, span).await.unwrap();
         entries.reverse();
         entries.iter().map(|entry| format!("{} {}", entry.operation, entry.result.name())).collect()
     }
-}
-
-#[test]
-fn every_request_in_the_fixtures_is_understood() {
-    let requests: Vec<Value> = serde_json::from_str(include_str!("../fixtures/requests.json")).unwrap();
-    for request in requests {
-        let text = request.to_string();
-        assert!(serde_json::from_value::<Asked>(request).is_ok(), "{text}");
-    }
-    assert!(serde_json::from_value::<Asked>(json!({"action": "launch"})).is_err());
-    assert!(Trigger::<Value>::read(json!({"action": "due"})).is_ok());
 }
 
 #[tokio::test]
@@ -361,13 +271,13 @@ async fn the_schedule_releases_what_was_approved_and_finishes_what_a_crash_left(
     planning.ask(json!({"action": "tick"})).await.unwrap();
     assert_eq!(planning.claims(), 0);
     let crashed = Wave { claims_sent: false, version: held.version + 1, ..held.clone() };
-    planning.service.store.move_wave(&crashed, &held, None).await.unwrap();
+    planning.0.service.store.move_wave(&crashed, &held, None).await.unwrap();
     planning.ask(json!({"action": "tick"})).await.unwrap();
     assert_eq!(planning.claims(), 1);
     // A wave that the schedule plans is its campaign's author's, all the same.
-    planning.service.store.set_clock("2025-12-31T09:00:00Z".parse().unwrap()).await.unwrap();
+    planning.0.service.store.set_clock("2025-12-31T09:00:00Z".parse().unwrap()).await.unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(250)).await;
     planning.ask(json!({"action": "tick"})).await.unwrap();
-    let planned = planning.service.store.waves("flu-2025").await.unwrap();
+    let planned = planning.0.service.store.waves("flu-2025").await.unwrap();
     assert!(planned.len() > 1 && planned.iter().all(|wave| wave.is_author(AUTHOR)), "{planned:?}");
 }
