@@ -1,4 +1,4 @@
-//! Any history of deaths, bookings, doses, wishes, merges, pauses, stops, crashes and repeats, delivered to the real
+//! Any history of deaths, bookings, doses, wishes, merges, pauses, stops, holds, crashes and repeats, delivered to the real
 //! functions and the real claim on a database in memory, ends for every person as a reference model says: nobody is written
 //! to twice for a step, nobody against whom something stands at that moment, and everybody selected is accounted for.
 
@@ -43,6 +43,10 @@ enum Act {
     Stop,
     /// Two planners agree to it, and one releases it.
     Agree,
+    /// A hold is put on somebody's practice.
+    Hold(usize),
+    /// It is lifted.
+    Lift(usize),
     /// The claim of the wave is delivered; cut off after some 100 microseconds.
     Claim(Option<u8>),
     /// The job of somebody's text is delivered: the invitation's, or the reminder's.
@@ -68,6 +72,8 @@ fn act() -> impl Strategy<Value = Act> {
         2 => Just(Act::Resume),
         1 => Just(Act::Stop),
         2 => Just(Act::Agree),
+        1 => person().prop_map(Act::Hold),
+        1 => person().prop_map(Act::Lift),
         4 => prop::option::weighted(0.4, 0u8..60).prop_map(Act::Claim),
         12 => (person(), prop::bool::weighted(0.3), crash).prop_map(|(person, reminder, crash)| Act::Text { person, reminder, crash }),
         2 => (1u8..20).prop_map(Act::Days),

@@ -13,7 +13,8 @@ use ims_store::{ManifestPointer, Store, Table, Tables};
 use ims_testkit::dynamodb::DynamoDb;
 use ims_testkit::memory::Memory;
 use jiff::Timestamp;
-use jiff::civil::date;
+use jiff::civil::{Date, date};
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 // An Ed25519 key pair made for tests (RFC 8032, test 1): it protects nothing.
@@ -41,6 +42,7 @@ pub struct InMemory {
     pub verifier: Verifier,
     pub database: DynamoDb,
     pub memory: Memory,
+    db: aws_sdk_dynamodb::Client,
 }
 
 impl InMemory {
@@ -75,7 +77,7 @@ impl InMemory {
         let queues = Queue::ALL.into_iter().map(|queue| (queue, format!("{url}/{}", queue.name()))).collect();
         let service = Service {
             settings,
-            store: Store::new(db, tables),
+            store: Store::new(db.clone(), tables),
             objects: Objects::new(aws_sdk_s3::Client::from_conf(s3.build()), buckets),
             queues: Queues::new(aws_sdk_sqs::Client::from_conf(sqs.build()), queues),
             clock,
@@ -94,7 +96,15 @@ impl InMemory {
         service.objects.put_json(Bucket::Snapshot, &Manifest::key(&manifest.id), &manifest).await.unwrap();
         let pointer = ManifestPointer { version: 1, manifest: manifest.id, ..ManifestPointer::default() };
         service.store.publish_manifest(&pointer, 0).await.unwrap();
-        Self { service, verifier, database, memory }
+        Self { service, verifier, database, memory, db }
+    }
+
+    /// Sets the business day, which the functions know at once.
+    pub async fn set_day(&mut self, day: Date) {
+        let at = day.at(9, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp();
+        self.service.store.set_clock(at).await.unwrap();
+        let table = self.service.store.tables().name(Table::Control).to_owned();
+        self.service.clock = BusinessClock::new(&self.service.settings, self.db.clone(), table);
     }
 
     /// Asks `wave-planning`.

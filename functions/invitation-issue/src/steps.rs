@@ -1,8 +1,9 @@
 //! Taking the due step of one invitation: a reminder, or a recall task.
 
-use ims_decision::{RulesCache, already_written};
+use ims_decision::{RulesCache, already_written, held_by};
 use ims_domain::campaign::{Step, WaveState};
 use ims_domain::contact::{Channel, Reason, may_telephone};
+use ims_domain::hold::Contact;
 use ims_domain::invitation::{Call, CallState, Decision, Invitation, InvitationState};
 use ims_domain::{MessageId, Person, PersonId};
 use ims_store::{DueEntry, Store, keys};
@@ -25,7 +26,8 @@ impl Desk<'_> {
     pub(crate) async fn take(&self, person: PersonId, dose: u8) -> Result<Option<MessageId>, IssueError> {
         for _ in 0..ATTEMPTS {
             match self.try_take(person, dose).await {
-                Err(IssueError::Store(error)) if error.is_condition() => {}
+                // Somebody wrote the person, the wave's gate closed, or a hold was put.
+                Err(IssueError::Store(error)) if error.is_condition() => self.rules.forget(),
                 done => return done,
             }
         }
@@ -58,6 +60,15 @@ impl Desk<'_> {
             reason = Some(Reason::AlreadyWritten);
         }
         let next = if reason.is_none() { rules.plan().next_step(step, held.issued) } else { None };
+        let holds = self.rules.holds(self.store, keys::shard(id)).await?;
+        let call = Contact { programme: rules.plan().programme, cohort: &decided.cohort, sent: None };
+        if reason.is_none()
+            && step == Step::Call
+            && held_by(self.store, &holds, &call, &person, self.today).await?.is_some()
+        {
+            // Whoever lifts the hold looks for due steps again. A text is held at its claim.
+            return Ok(None);
+        }
         let mut taken = Invitation {
             state: if reason.is_some() { InvitationState::Closed } else { InvitationState::Open },
             reason,
@@ -80,6 +91,7 @@ impl Desk<'_> {
             .transaction()
             .check_released(self.campaign, &held.wave, keys::shard(id))
             .check_person(&person)
+            .check_holds(holds.version, keys::shard(id))
             .leave_due(&entry)
             .audit(&decision(format!("{}/{} dose {dose}, {}", self.campaign, held.wave, step.name())).about(id))?;
         if let Some((_, due)) = next {

@@ -60,7 +60,12 @@ fn reason(action: WaveAction, written: &str) -> Result<String, PlanningError> {
     if written.trim().is_empty() && action == WaveAction::Release {
         return Ok("as approved".to_owned());
     }
-    audit::reason(written).map_err(|problem| PlanningError::Reason { action: action.name(), problem })
+    said_why(action.name(), written)
+}
+
+/// A reason as somebody wrote it.
+pub(crate) fn said_why(action: &'static str, written: &str) -> Result<String, PlanningError> {
+    audit::reason(written).map_err(|problem| PlanningError::Reason { action, problem })
 }
 
 /// Does something to a wave for a person. What is refused is in the audit trail as well.

@@ -6,9 +6,11 @@
 
 mod campaigns;
 mod govern;
+mod holds;
 mod release;
 
 use ims_decision::{DecisionError, Rules};
+use ims_domain::hold::Scope;
 use ims_domain::wave::{Deed, Wave, WaveAction, WaveRefusal, WaveState};
 use ims_messaging::{Bucket, MessagingError, ObjectError, PartJob, Queue};
 use ims_runtime::Service;
@@ -58,12 +60,28 @@ pub enum Request {
     Stop(Order),
     /// End a wave; what has not left is withdrawn.
     Close(Order),
+    /// Put a hold: nothing of what it takes in leaves while it stands.
+    Hold {
+        /// What it takes in.
+        scope: Scope,
+        /// Why.
+        reason: String,
+    },
+    /// Lift a hold.
+    Lift {
+        /// Its id.
+        hold: String,
+        /// Why.
+        reason: String,
+    },
+    /// The holds that stand.
+    Holds,
     /// Plan whatever is due on the business day and release what was approved: the schedule's request.
     #[serde(alias = "due")]
     Tick,
 }
 
-/// A request with the token of whoever asks, which all but `status` and the schedule's need.
+/// A request with the token of whoever asks, which all but `status`, `holds` and the schedule's need.
 #[derive(Deserialize)]
 struct Asked {
     token: Option<String>,
@@ -200,6 +218,11 @@ pub async fn handle(service: &Service, verifier: &Verifier, event: Value) -> Res
         Request::Resume(order) => act(WaveAction::Resume, order).await,
         Request::Stop(order) => act(WaveAction::Stop, order).await,
         Request::Close(order) => act(WaveAction::Close, order).await,
+        Request::Hold { scope, reason } => {
+            Ok(json!({"hold": holds::put(service, &by()?, &scope, &reason).await?}))
+        }
+        Request::Lift { hold, reason } => Ok(json!({"hold": holds::lift(service, &by()?, &hold, &reason).await?})),
+        Request::Holds => Ok(json!({"holds": service.store.holds(0).await?.standing})),
         Request::Tick => tick(service).await,
     }
 }

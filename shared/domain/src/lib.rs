@@ -6,6 +6,7 @@ pub mod campaign;
 pub mod clock;
 pub mod contact;
 pub mod details;
+pub mod hold;
 pub mod ids;
 pub mod invitation;
 pub mod matching;

@@ -50,6 +50,8 @@ pub struct One {
     opted_out: bool,
     /// Whose number superseded theirs.
     by: Option<usize>,
+    /// A hold stands on their practice.
+    pub held: bool,
     pub stands: Stands,
     /// The texts of the invitation and of the reminder.
     pub texts: [Option<Text>; 2],
@@ -78,6 +80,7 @@ impl Model {
             vaccinated: false,
             opted_out: false,
             by: None,
+            held: false,
             stands: Stands::Nowhere,
             texts: [None; 2],
             next: Next::Nothing,
@@ -143,6 +146,13 @@ impl Model {
             Act::Resume if self.wave == Wave::Paused => self.goes_on(),
             Act::Stop if matches!(self.wave, Wave::Released | Wave::Paused | Wave::Draft) => self.wave = Wave::Stopped,
             Act::Agree if matches!(self.wave, Wave::Stopped | Wave::Draft) => self.goes_on(),
+            Act::Hold(person) => self.people[person].held = true,
+            Act::Lift(person) if self.people[person].held => {
+                self.people[person].held = false;
+                if self.wave == Wave::Released {
+                    self.goes_on();
+                }
+            }
             Act::Days(days) => self.day += u32::from(days),
             _ => {}
         }
@@ -174,6 +184,7 @@ impl Model {
                 (one.texts[step], one.next) = (Some(Text::Withdrawn), Next::Nothing);
                 one.stands = if step == 0 { Stands::Suppressed } else { Stands::Closed };
             }
+            Text::Queued if self.people[person].held => {}
             Text::Queued => {
                 let one = &mut self.people[person];
                 one.taken[step] += u32::from(crash != Crash::BeforeSending);
@@ -203,6 +214,9 @@ impl Model {
             }
             let against = self.stands_against(person) || self.already(person, step);
             let one = &mut self.people[person];
+            if !against && one.held && step == 2 {
+                continue;
+            }
             if against {
                 (one.stands, one.next) = (Stands::Closed, Next::Nothing);
             } else if step == 1 {

@@ -35,6 +35,8 @@ struct World {
     ids: Vec<PersonId>,
     states: Vec<States>,
     serial: u64,
+    /// Holds that stand, by the person on whose practice.
+    holds: BTreeMap<usize, String>,
     day: Date,
     /// How often the provider took each message.
     taken: BTreeMap<MessageId, u32>,
@@ -53,6 +55,9 @@ pub async fn agrees(history: &[Act]) -> Result<(), String> {
         world.compare(&model).await.map_err(|error| format!("after {act:?}: {error}"))?;
     }
     // Everything goes on and comes to its end.
+    for person in 0..PEOPLE {
+        world.act(&mut model, &Act::Lift(person)).await?;
+    }
     for act in [Act::Resume, Act::Agree, Act::Forget, Act::Claim(None)] {
         world.act(&mut model, &act).await?;
     }
@@ -77,6 +82,7 @@ impl World {
             ids: Vec::new(),
             states: vec![States::default(); PEOPLE],
             serial: 0,
+            holds: BTreeMap::new(),
             day: FIRST,
             taken: BTreeMap::new(),
         };
@@ -130,6 +136,7 @@ impl World {
             date_of_birth: Some(date(1950, 1, 15)),
             address_lines: vec!["1 Test Row".to_owned()],
             postcode: "CB3 8DX".to_owned(),
+            practice: format!("B8108{person}"),
             mobile: format!("0770090010{person}"),
             ..Demographics::default()
         };
@@ -145,6 +152,8 @@ impl World {
     async fn act(&mut self, model: &mut Model, act: &Act) -> Result<(), String> {
         match *act {
             Act::Merges(person, by) if model.would_circle(person, by) => return Ok(()),
+            // The appointment is still to come, and the season not over.
+            Act::Days(days) if model.day + u32::from(days) > 120 => return Ok(()),
             Act::Claim(cut) => return self.claim(model, cut).await,
             Act::Text { person, reminder, crash } => {
                 self.text(person, usize::from(reminder), crash).await?;
@@ -208,6 +217,18 @@ impl World {
                 let membership = Membership { member: yes, date: date(2025, 10, 6), order, source };
                 self.apply(person, Change::Membership { label: "contact_opt_out_all".to_owned(), membership }).await;
             }
+            Act::Hold(person) => {
+                let scope = json!({"practice": format!("B8108{person}"), "programme": "FLU"});
+                let request = json!({"action": "hold", "scope": scope, "reason": "the practice invites its own"});
+                let told = self.ask("Cat", request).await.unwrap();
+                self.holds.insert(person, told["hold"]["id"].as_str().unwrap().to_owned());
+            }
+            Act::Lift(person) => {
+                if let Some(hold) = self.holds.remove(&person) {
+                    let request = json!({"action": "lift", "hold": hold, "reason": "the practice is done"});
+                    self.ask("Ben", request).await.unwrap();
+                }
+            }
             Act::Pause => drop(self.govern("Ann", "pause").await),
             Act::Resume => drop(self.govern("Ben", "resume").await),
             Act::Stop => drop(self.govern("Cat", "stop").await),
@@ -220,10 +241,7 @@ impl World {
             }
             Act::Days(days) => {
                 self.day = self.day.checked_add(Span::new().days(i64::from(days))).unwrap();
-                let at = self.day.at(9, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp();
-                self.inner.service.store.set_clock(at).await.unwrap();
-                // A function believes the time that it last read for a fifth of a second.
-                tokio::time::sleep(Duration::from_millis(210)).await;
+                self.inner.set_day(self.day).await;
             }
             Act::Forget => self.rules = RulesCache::default(),
             Act::Claim(_) | Act::Text { .. } | Act::Due => {}
