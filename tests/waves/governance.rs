@@ -19,10 +19,10 @@ const AUTHOR: &str = "Ann Author";
 const OTHERS: [&str; 2] = ["Ben", "Cat"];
 
 /// The function, with a wave that is planned.
-struct Planning(InMemory);
+pub struct Planning(pub InMemory);
 
 impl Planning {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let planning = Self(InMemory::start().await);
         planning.define(RULES).await;
         planning
@@ -37,7 +37,7 @@ impl Planning {
     }
 
     /// Plans a wave as its author and has its one part selected: so many people.
-    async fn select(&self, wave: &str, people: u128) {
+    pub async fn select(&self, wave: &str, people: u128) {
         self.as_planner(AUTHOR, json!({"action": "plan", "campaign": "flu-2025", "wave": wave})).await.unwrap();
         let listed: Vec<_> = (0..people).map(|n| (0, n, PersonId(Uuid::from_u128(n)), 1, "flu_65_plus")).collect();
         let object = format!("waves/flu-2025/{wave}/parts/00000.json");
@@ -48,7 +48,7 @@ impl Planning {
         assert_eq!(self.wave(wave).await.state, WaveState::Selected);
     }
 
-    async fn ask(&self, request: Value) -> Result<Value, String> {
+    pub async fn ask(&self, request: Value) -> Result<Value, String> {
         self.0.plan(request).await
     }
 
@@ -57,7 +57,7 @@ impl Planning {
         self.ask(request).await
     }
 
-    async fn wave(&self, wave: &str) -> Wave {
+    pub async fn wave(&self, wave: &str) -> Wave {
         let told = self.ask(json!({"action": "status", "campaign": "flu-2025", "wave": wave})).await.unwrap();
         serde_json::from_value(told["wave"].clone()).unwrap()
     }
@@ -68,8 +68,15 @@ impl Planning {
         json!({"action": action, "campaign": "flu-2025", "wave": "w1", "version": version, "reason": "as planned"})
     }
 
-    async fn act(&self, name: &str, action: &str) -> Result<Value, String> {
+    pub async fn act(&self, name: &str, action: &str) -> Result<Value, String> {
         self.as_planner(name, self.order(action).await).await
+    }
+
+    /// Has two others agree to w1, and releases it.
+    pub async fn release(&self) {
+        for (name, action) in [("Ben", "review"), ("Cat", "approve"), (AUTHOR, "release")] {
+            self.act(name, action).await.unwrap();
+        }
     }
 
     /// Claims that were sent since the last time.

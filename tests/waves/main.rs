@@ -5,3 +5,4 @@
 mod governance;
 mod histories;
 mod service;
+mod watch;

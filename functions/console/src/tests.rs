@@ -276,6 +276,7 @@ fn season() -> Given {
         candidates: 6000,
         claims: 60,
         claims_sent: true,
+        released_on: Some(date(2025, 10, 6)),
         authors: vec!["Ann Author".into()],
         deeds: vec![],
         version: 3,

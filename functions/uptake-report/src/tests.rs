@@ -34,6 +34,7 @@ fn wave(name: &str, cohorts: &[&str]) -> Wave {
         candidates: 0,
         claims: 0,
         claims_sent: false,
+        released_on: Some(date(2025, 10, 6)),
         authors: vec!["Ann Author".into()],
         deeds: vec![],
         version: 3,

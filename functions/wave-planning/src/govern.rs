@@ -117,6 +117,7 @@ pub(crate) async fn take(
             release::check_bounds(service, &held).await?;
         }
         if action == WaveAction::Release {
+            next.released_on = Some(held.released_on.unwrap_or(service.clock.today().await?));
             next.claims = release::cut(service, &held).await?.len().try_into().unwrap_or(u32::MAX);
         }
         let entry = next.deeds.last().map(|deed| noted(&held, deed));

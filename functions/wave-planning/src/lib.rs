@@ -8,6 +8,7 @@ mod campaigns;
 mod govern;
 mod holds;
 mod release;
+mod watch;
 
 use ims_decision::{DecisionError, Rules};
 use ims_domain::hold::Scope;
@@ -76,6 +77,8 @@ pub enum Request {
     },
     /// The holds that stand.
     Holds,
+    /// Look for waves that are late, silent or bouncing, pause those that do harm, and say so: a schedule's request.
+    Watch,
     /// Plan whatever is due on the business day and release what was approved: the schedule's request.
     #[serde(alias = "due")]
     Tick,
@@ -223,6 +226,7 @@ pub async fn handle(service: &Service, verifier: &Verifier, event: Value) -> Res
         }
         Request::Lift { hold, reason } => Ok(json!({"hold": holds::lift(service, &by()?, &hold, &reason).await?})),
         Request::Holds => Ok(json!({"holds": service.store.holds(0).await?.standing})),
+        Request::Watch => watch::watch(service).await,
         Request::Tick => tick(service).await,
     }
 }
@@ -283,6 +287,7 @@ async fn plan(service: &Service, by: &Staff, which: &Which) -> Result<Wave, Plan
         candidates: 0,
         claims: 0,
         claims_sent: false,
+        released_on: None,
         authors,
         deeds: vec![deed.clone()],
         version: 1,

@@ -240,6 +240,9 @@ pub struct Wave {
     /// Whether all claims of the last release or resumption reached the queue; until then the schedule sends them again.
     #[serde(default)]
     pub claims_sent: bool,
+    /// The business day on which it was first released.
+    #[serde(default)]
+    pub released_on: Option<Date>,
     /// Who wrote it: the authors of its version of the campaign, and whoever planned it.
     #[serde(default)]
     pub authors: Vec<String>,
@@ -354,6 +357,7 @@ mod tests {
             candidates: 8,
             claims: 0,
             claims_sent: false,
+            released_on: None,
             authors: vec!["Ann Author".into()],
             deeds: vec![],
             version: 2,
