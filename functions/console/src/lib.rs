@@ -23,6 +23,7 @@ pub mod session;
 mod sign_in;
 mod source;
 mod system;
+mod watched;
 mod wave;
 mod waves;
 mod words;

@@ -180,6 +180,14 @@ impl Source for Live {
         })
     }
 
+    fn watched<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, SourceError>> {
+        Box::pin(async move {
+            let key = format!("watch/{file}.json");
+            let read = self.service.objects.get(Bucket::Exports, &key).await;
+            read.map_err(SourceError::of("the watch over waves"))
+        })
+    }
+
     fn picture<'a>(&'a self, campaign: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, SourceError>> {
         Box::pin(async move {
             let key = format!("picture/{campaign}.json");

@@ -169,6 +169,8 @@ pub trait Source: Send + Sync {
     fn wave<'a>(&'a self, campaign: &'a str, wave: &'a str) -> BoxFuture<'a, Result<Option<Wave>, SourceError>>;
     /// Has `wave-planning` do something to a wave; what it says where it refuses.
     fn govern(&self, order: WaveOrder) -> BoxFuture<'_, Result<Result<(), String>, SourceError>>;
+    /// A file of the watch over waves, by name: a campaign's, or `alarms`; `None` before the first.
+    fn watched<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, SourceError>>;
     /// A campaign's picture file; `None` before the first report.
     fn picture<'a>(&'a self, campaign: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, SourceError>>;
     /// All queues.

@@ -70,6 +70,8 @@ struct Given {
     previewed: Arc<Mutex<Vec<PreviewPart>>>,
     rulings: Arc<Mutex<Vec<FileRuling>>>,
     orders: Arc<Mutex<Vec<WaveOrder>>>,
+    /// Files of the watch over waves.
+    watched: BTreeMap<String, String>,
     /// Whether the audit trail can be written.
     is_audited: bool,
 }
@@ -111,6 +113,9 @@ impl Source for Given {
             self.orders.lock().unwrap().push(order);
             Ok(Ok(()))
         })
+    }
+    fn watched<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, SourceError>> {
+        Box::pin(async move { Ok(self.watched.get(file).map(|text| text.as_bytes().to_vec())) })
     }
     fn picture<'a>(&'a self, campaign: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, SourceError>> {
         Box::pin(async move { Ok(self.pictures.get(campaign).cloned()) })
@@ -256,6 +261,7 @@ fn nothing() -> Given {
         previewed: Arc::default(),
         rulings: Arc::default(),
         orders: Arc::default(),
+        watched: BTreeMap::new(),
         is_audited: true,
     }
 }

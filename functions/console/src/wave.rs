@@ -17,7 +17,7 @@ use crate::session::{self, Staff};
 use crate::sign_in::{Fields, see};
 use crate::source::{SourceError, WaveOrder};
 use crate::waves::{meaning, state_tag};
-use crate::{CampaignRecord, Console, Shared, campaigns, form, words};
+use crate::{CampaignRecord, Console, Shared, campaigns, form, watched, words};
 
 fn unreadable(error: SourceError) -> Problem {
     Problem::unreadable(&error)
@@ -52,7 +52,15 @@ pub(crate) async fn one(
 ) -> Response {
     let answer = async {
         let (record, wave) = found(&console, &campaign, &wave).await?;
-        Ok((body(&console, &staff, &record, &wave, &form::Given::default()), None))
+        let watch = watched::watch(&console).await?;
+        let known = watched::progress(&console, &campaign).await?;
+        let page = html! {
+            (body(&console, &staff, &record, &wave, &form::Given::default()))
+            (watched::alarms(&console, watch.as_ref(), Some(&wave), console.source().now()))
+            (watched::curves(known.as_ref(), &record.waves, &wave))
+            (history(&wave))
+        };
+        Ok((page, None))
     };
     frame(&console, &staff).answer(answer.await)
 }
@@ -186,7 +194,6 @@ fn body(console: &Console, staff: &Staff, record: &CampaignRecord, wave: &Wave, 
             (line("Approved by", stands(WaveAction::Approve)))
         }
         (orders(console, staff, wave, given))
-        (history(wave))
     }
 }
 

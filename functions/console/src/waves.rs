@@ -12,7 +12,7 @@ use crate::layout::{Frame, Problem, empty};
 use crate::rooms::Room;
 use crate::session::Staff;
 use crate::wave::address;
-use crate::{Console, Shared, campaigns, words};
+use crate::{Console, Shared, campaigns, watched, words};
 
 /// A wave's state as a tag.
 pub(crate) fn state_tag(state: WaveState) -> Markup {
@@ -81,8 +81,11 @@ async fn body(console: &Console, chosen: Option<&str>) -> Result<Markup, Problem
     rows.sort_by(|(_, one, _), (_, other, _)| {
         (other.selected_on, &one.campaign, &one.wave).cmp(&(one.selected_on, &other.campaign, &other.wave))
     });
+    let watch = watched::watch(console).await?;
+    let now = console.source().now();
     Ok(html! {
         h1 { "Waves" }
+        @if !rows.is_empty() { (watched::alarms(console, watch.as_ref(), None, now)) }
         @if !all.is_empty() {
             form class="ims-filters" method="get" action=(console.link("/waves")) {
                 div class="nhsuk-form-group" {

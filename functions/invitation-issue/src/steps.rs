@@ -61,10 +61,10 @@ impl Desk<'_> {
         }
         let next = if reason.is_none() { rules.plan().next_step(step, held.issued) } else { None };
         let holds = self.rules.holds(self.store, keys::shard(id)).await?;
-        let call = Contact { programme: rules.plan().programme, cohort: &decided.cohort, sent: None };
+        let telephoned = Contact { programme: rules.plan().programme, cohort: &decided.cohort, sent: None };
         if reason.is_none()
             && step == Step::Call
-            && held_by(self.store, &holds, &call, &person, self.today).await?.is_some()
+            && held_by(self.store, &holds, &telephoned, &person, self.today).await?.is_some()
         {
             // Whoever lifts the hold looks for due steps again. A text is held at its claim.
             return Ok(None);

@@ -90,3 +90,20 @@ async fn what_is_done_goes_to_wave_planning_with_the_sessions_own_token() {
     assert_eq!(post_as("analyst", source.clone(), "action=approve&version=3&reason=clinics+have+room").await.status, 403);
     assert!(source.orders.lock().unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn what_is_wrong_with_a_wave_is_said_in_words_beside_what_was_expected() {
+    let mut source = wave_in(WaveState::Released, "Ben");
+    get_as("planner", source.clone(), PAGE).await.has(&["Nobody has looked yet"]);
+    let told = r#"{"at": "2026-11-22T14:03:00Z", "day": "2025-11-03", "alarms": [
+        {"campaign": "flu-2025", "wave": "w1", "alarm": {"kind": "bouncing", "failed": 115, "heard": 715}, "text": "115 of 715 messages did not arrive"},
+        {"campaign": "flu-2025", "wave": "w0", "alarm": {"kind": "not_released", "days": 2}, "text": "its day was 2 days ago and it is not released"}
+    ]}"#;
+    let known = r#"{"manifest": "m", "waves": {"w1": {"days": {"2025-10-13": {"sent": 5500, "delivered": 5000, "unheard": 100, "booked": 600}}}}}"#;
+    source.watched = [("alarms", told), ("flu-2025", known)].map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+    let page = get_as("planner", source.clone(), PAGE).await;
+    page.has(&["115 of 715 messages did not arrive.", "1 minute ago", "13 October 2025", "5,500 (6,000 decided)", "600 (660)"]);
+    assert!(!page.body.contains("2 days ago and it is not released"), "that is another wave");
+    let all = get_as("engineer", source, "/waves").await;
+    all.has(&["flu-2025, w1", "115 of 715", "flu-2025, w0", "its day was 2 days ago and it is not released."]);
+}
