@@ -118,7 +118,7 @@ pub(crate) async fn take(
         }
         if action == WaveAction::Release {
             next.released_on = Some(held.released_on.unwrap_or(service.clock.today().await?));
-            next.claims = release::cut(service, &held).await?.len().try_into().unwrap_or(u32::MAX);
+            next.claims = release::claims_of(held.candidates);
         }
         let entry = next.deeds.last().map(|deed| noted(&held, deed));
         service.store.move_wave(&next, &held, entry.as_ref()).await?;

@@ -14,6 +14,11 @@ const CLAIM: usize = 100;
 /// A candidate as selection lists them: place of the cohort, lot, person, dose, cohort.
 type Candidate = (u32, u64, PersonId, u8, String);
 
+/// Claims that so many people are cut into.
+pub(crate) fn claims_of(candidates: u64) -> u32 {
+    u32::try_from(candidates.div_ceil(CLAIM as u64)).unwrap_or(u32::MAX)
+}
+
 /// Whether a crash came between the gate of a wave and its claims.
 pub(crate) fn is_unsent(wave: &Wave) -> bool {
     wave.state == WaveState::Released && !wave.claims_sent
@@ -55,7 +60,7 @@ pub(crate) async fn check_bounds(service: &Service, wave: &Wave) -> Result<(), P
 }
 
 /// Merges the parts' ordered lists and cuts claims, as objects that the jobs name.
-pub(crate) async fn cut(service: &Service, wave: &Wave) -> Result<Vec<IssueJob>, PlanningError> {
+async fn cut(service: &Service, wave: &Wave) -> Result<Vec<IssueJob>, PlanningError> {
     let mut candidates: Vec<Candidate> = Vec::new();
     for part in service.store.parts(&wave.campaign, &wave.wave).await? {
         candidates.extend(service.objects.read_json::<Vec<Candidate>>(Bucket::Work, &part.object).await?);

@@ -91,7 +91,7 @@ async fn pause(service: &Service, campaign: &str, wave: &str, harm: &Alarm) -> R
 
 /// Whether the last thing done was that somebody resumed it after the watch paused it, less than a day ago.
 fn resumed_today(wave: &Wave) -> bool {
-    let Some([.., paused, resumed]) = Some(wave.deeds.as_slice()) else { return false };
+    let [.., paused, resumed] = wave.deeds.as_slice() else { return false };
     let is_own = paused.action == WaveAction::Pause && paused.by == govern::schedule().name;
     let age = Timestamp::now().duration_since(resumed.at);
     is_own && resumed.action == WaveAction::Resume && age < jiff::SignedDuration::from_hours(24)
