@@ -166,7 +166,7 @@ async fn nothing_leaves_after_a_stop_and_everybody_is_written_to_once_when_it_go
     // It cannot simply go on; agreed to anew it can.
     let resumed = stack.running.govern("demo-reviewer", "resume", &campaign, "w1").await;
     assert!(resumed.unwrap_err().to_string().contains("is stopped"));
-    stack.running.release(&campaign, "w1").await.unwrap();
+    stack.running.release_all(&campaign, "w1").await.unwrap();
     let messages = come_to_rest(&stack, &campaign).await;
     stack.deliver_twice(false).await.unwrap();
     let after = accepted(&stack).await;

@@ -5,6 +5,7 @@ use ims_domain::PersonId;
 use ims_domain::wave::{Wave, WaveAction, WaveState};
 use ims_messaging::Bucket;
 use ims_store::{AuditSpan, PartResult};
+use ims_uptake::watch::{CampaignProgress, Progress, WaveProgress};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -63,7 +64,7 @@ impl Planning {
     }
 
     /// A request to do something to w1 as it is now, with a reason.
-    async fn order(&self, action: &str) -> Value {
+    pub async fn order(&self, action: &str) -> Value {
         let version = self.wave("w1").await.version;
         json!({"action": action, "campaign": "flu-2025", "wave": "w1", "version": version, "reason": "as planned"})
     }
@@ -287,4 +288,40 @@ async fn the_schedule_releases_what_was_approved_and_finishes_what_a_crash_left(
     planning.ask(json!({"action": "tick"})).await.unwrap();
     let planned = planning.0.service.store.waves("flu-2025").await.unwrap();
     assert!(planned.len() > 1 && planned.iter().all(|wave| wave.is_author(AUTHOR)), "{planned:?}");
+}
+
+#[tokio::test]
+async fn the_rest_of_a_wave_goes_once_somebody_has_looked_at_its_canary() {
+    let planning = Planning::start().await;
+    planning.select("w1", 1_200).await;
+    planning.release().await;
+    assert_eq!(planning.claims(), 5, "500 people alone");
+    for action in ["pause", "resume"] {
+        planning.act("Ben", action).await.unwrap();
+    }
+    assert_eq!(planning.claims(), 5, "nor more by a pause");
+    planning.ask(json!({"action": "tick"})).await.unwrap();
+    assert_eq!(planning.claims(), 0);
+    let confirm = async |checked: &[&str]| {
+        let mut request = planning.order("confirm").await;
+        request["checked"] = json!(checked);
+        planning.as_planner("Ben", request).await
+    };
+    let all = ["bounces", "links", "print_proof"];
+    assert!(confirm(&all[..2]).await.unwrap_err().contains("'checked' lacks print_proof"));
+    assert!(confirm(&all).await.unwrap_err().contains("no report says yet"));
+    let report = async |delivered: u64, failed: u64| {
+        let now = Progress { sent: 500, delivered, failed, ..Progress::default() };
+        let wave = WaveProgress { days: [(jiff::civil::date(2025, 10, 6), now)].into_iter().collect(), ..WaveProgress::default() };
+        let known = CampaignProgress { manifest: "m".into(), waves: [("w1".to_owned(), wave)].into_iter().collect() };
+        planning.0.service.objects.put_json(Bucket::Exports, &CampaignProgress::key("flu-2025"), &known).await.unwrap();
+    };
+    report(400, 90).await;
+    assert!(confirm(&all).await.unwrap_err().contains("90 of 490 messages did not arrive"));
+    assert_eq!(planning.claims(), 0);
+    report(480, 10).await;
+    confirm(&all).await.unwrap();
+    assert_eq!(planning.claims(), 12, "all of it; those who were decided on are not decided on again");
+    confirm(&all).await.unwrap();
+    assert_eq!(planning.claims(), 0);
 }

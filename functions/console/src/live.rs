@@ -171,10 +171,10 @@ impl Source for Live {
 
     fn govern(&self, order: WaveOrder) -> BoxFuture<'_, Result<Result<(), String>, SourceError>> {
         Box::pin(async move {
-            let WaveOrder { campaign, wave, action, version, reason, token } = order;
+            let WaveOrder { campaign, wave, action, version, reason, checked, token } = order;
             let request = json!({
                 "action": action.name(), "campaign": campaign, "wave": wave, "version": version, "reason": reason,
-                "token": token,
+                "checked": checked, "token": token,
             });
             self.invoke("wave-planning", WAVE_PLANNING, self.wave_planning.as_ref(), &request).await
         })

@@ -151,6 +151,8 @@ pub struct WaveOrder {
     pub version: u64,
     /// Why.
     pub reason: String,
+    /// What was looked at, of a canary that is confirmed.
+    pub checked: Vec<String>,
     /// The session's token, which `wave-planning` verifies.
     pub token: String,
 }

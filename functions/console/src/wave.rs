@@ -107,6 +107,7 @@ async fn acted(
         action,
         version,
         reason: reason.to_owned(),
+        checked: CHECKS.into_iter().filter(|(name, _)| fields.get(name).is_some()).map(|(name, _)| name.to_owned()).collect(),
         token: session::cookie(headers).unwrap_or_default().to_owned(),
     };
     match console.source().govern(order).await.map_err(unreadable)? {
@@ -122,6 +123,7 @@ fn label(action: WaveAction) -> &'static str {
         WaveAction::Review => "Review: it is right",
         WaveAction::Approve => "Approve: it may go",
         WaveAction::Release => "Release now",
+        WaveAction::Confirm => "Confirm the canary: let the rest go",
         WaveAction::Pause => "Pause",
         WaveAction::Resume => "Resume",
         WaveAction::Stop => "Stop",
@@ -136,6 +138,7 @@ fn done(action: WaveAction) -> &'static str {
         WaveAction::Review => "reviewed",
         WaveAction::Approve => "approved",
         WaveAction::Release => "released",
+        WaveAction::Confirm => "canary confirmed",
         WaveAction::Pause => "paused",
         WaveAction::Resume => "resumed",
         WaveAction::Stop => "stopped",
@@ -180,6 +183,9 @@ fn body(console: &Console, staff: &Staff, record: &CampaignRecord, wave: &Wave, 
         dl class="nhsuk-summary-list" {
             (line("Day", html! { (words::day(wave.selected_on)) }))
             (line("Cohorts", html! { @if wave.cohorts.is_empty() { "all" } @else { (words::list(&wave.cohorts)) } }))
+            @if wave.waits_for_confirmation() && wave.state == WaveState::Released {
+                (line("Canary", html! { "The first " (words::number(wave.canary())) " people alone; the rest waits until it is confirmed" }))
+            }
             (line("Eligible", html! { (words::number(wave.eligible)) }))
             (line("Candidates", html! {
                 (words::number(wave.candidates))
@@ -197,9 +203,37 @@ fn body(console: &Console, staff: &Staff, record: &CampaignRecord, wave: &Wave, 
     }
 }
 
+/// What somebody must have looked at to confirm a canary: the field's name, and what it says.
+const CHECKS: [(&str, &str); 3] = [
+    ("bounces", "The messages of the canary arrive"),
+    ("links", "The links in them lead where they should"),
+    ("print_proof", "A proof of the printed letter is right"),
+];
+
+fn checks(wave: &Wave) -> Markup {
+    html! {
+        fieldset class="nhsuk-fieldset" {
+            legend class="nhsuk-fieldset__legend" {
+                "The first " (words::number(wave.canary())) " people went out alone. To let the rest go, check:"
+            }
+            div class="nhsuk-checkboxes" {
+                @for (name, text) in CHECKS {
+                    div class="nhsuk-checkboxes__item" {
+                        input class="nhsuk-checkboxes__input" id=(name) name=(name) type="checkbox" value="yes";
+                        label class="nhsuk-label nhsuk-checkboxes__label" for=(name) { (text) }
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// What whoever looks may do next; and why not, where only another person may.
 fn orders(console: &Console, staff: &Staff, wave: &Wave, given: &form::Given) -> Markup {
-    let fits = |action: &WaveAction| action.is_for(staff.role.name()) && action.from().contains(&wave.state);
+    let fits = |action: &WaveAction| {
+        let is_asked = *action != WaveAction::Confirm || wave.waits_for_confirmation();
+        is_asked && action.is_for(staff.role.name()) && action.from().contains(&wave.state)
+    };
     let (mut may, mut not) = (Vec::new(), Vec::new());
     for action in WaveAction::ORDERS.into_iter().filter(fits) {
         match wave.check(action, &staff.name) {
@@ -219,6 +253,7 @@ fn orders(console: &Console, staff: &Staff, wave: &Wave, given: &form::Given) ->
                 form method="post" action=(address(console, &wave.campaign, &wave.wave)) novalidate {
                     input type="hidden" name="version" value=(wave.version);
                     (form::reason(given))
+                    @if may.contains(&WaveAction::Confirm) { (checks(wave)) }
                     @for action in may {
                         @let kind = if matches!(action, WaveAction::Stop | WaveAction::Close) { " nhsuk-button--secondary" } else { "" };
                         button class={ "nhsuk-button" (kind) } type="submit" name="action" value=(action.name()) { (label(action)) }

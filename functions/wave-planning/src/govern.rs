@@ -83,11 +83,11 @@ pub(crate) async fn act(
         return Err(PlanningError::Role { action: action.name().to_owned(), name, role });
     }
     let reason = reason(action, &order.reason)?;
-    if order.version.is_none() && matches!(action, WaveAction::Review | WaveAction::Approve) {
+    if order.version.is_none() && matches!(action, WaveAction::Review | WaveAction::Approve | WaveAction::Confirm) {
         return Err(PlanningError::NoVersion(action.name()));
     }
     let done = take(service, by, action, which, order.version, &reason).await;
-    if let Err(error @ (PlanningError::Refused(_) | PlanningError::Approval { .. })) = &done {
+    if let Err(error @ (PlanningError::Refused(_) | PlanningError::Approval { .. } | PlanningError::Canary { .. })) = &done {
         refuse(service, by, action.name(), format!("{}: {error}", purpose())).await?;
     }
     done

@@ -5,6 +5,7 @@
 //! request may be repeated: a step that is already taken answers with the wave as it stands.
 
 mod campaigns;
+pub mod canary;
 mod govern;
 mod holds;
 mod release;
@@ -51,8 +52,17 @@ pub enum Request {
     Review(Order),
     /// Say, as somebody else, that it may go.
     Approve(Order),
-    /// Let an approved wave go.
+    /// Let an approved wave go: at first its canary alone.
     Release(Order),
+    /// Say that what went to the canary is right, so that the rest goes.
+    Confirm {
+        /// The wave, why, and on which version.
+        #[serde(flatten)]
+        order: Order,
+        /// What was looked at: each of [`canary::CHECKS`].
+        #[serde(default)]
+        checked: Vec<String>,
+    },
     /// Hold a released wave; nothing more leaves.
     Pause(Order),
     /// Let a paused wave go on.
@@ -160,6 +170,16 @@ pub enum PlanningError {
     /// There is no such campaign, wave or snapshot.
     #[error("there is no {0}")]
     Unknown(String),
+    /// The canary is not looked at, or not well.
+    #[error("the canary of wave '{wave}' of campaign '{campaign}' is not confirmed: {why}")]
+    Canary {
+        /// Campaign.
+        campaign: String,
+        /// Wave.
+        wave: String,
+        /// Why not.
+        why: String,
+    },
     /// The wave's rules do not allow it.
     #[error(transparent)]
     Refused(#[from] WaveRefusal),
@@ -217,6 +237,9 @@ pub async fn handle(service: &Service, verifier: &Verifier, event: Value) -> Res
         Request::Review(order) => act(WaveAction::Review, order).await,
         Request::Approve(order) => act(WaveAction::Approve, order).await,
         Request::Release(order) => act(WaveAction::Release, order).await,
+        Request::Confirm { order, checked } => {
+            status(canary::confirm(service, &by()?, &order, &checked).await?)
+        }
         Request::Pause(order) => act(WaveAction::Pause, order).await,
         Request::Resume(order) => act(WaveAction::Resume, order).await,
         Request::Stop(order) => act(WaveAction::Stop, order).await,

@@ -24,13 +24,14 @@ pub(crate) fn is_unsent(wave: &Wave) -> bool {
     wave.state == WaveState::Released && !wave.claims_sent
 }
 
-/// Sends the claims of a released wave, for whoever was not decided on, looks for due steps from its first day on, and
+/// Sends the claims of a released wave, of its canary alone where that is not confirmed, for whoever was not decided on; looks for due steps from its first day on, and
 /// notes that it is done. Whatever dies before the note is sent again by the schedule; what is sent again issues nothing
 /// twice.
 pub(crate) async fn send(service: &Service, wave: Wave) -> Result<Wave, PlanningError> {
     let claims = cut(service, &wave).await?;
     service.store.look_for_due_from(&wave.campaign, wave.selected_on).await?;
-    service.queues.send(Queue::InvitationIssue, &claims).await?;
+    let first = if wave.waits_for_confirmation() { claims_of(wave.canary()) as usize } else { claims.len() };
+    service.queues.send(Queue::InvitationIssue, &claims[..first.min(claims.len())]).await?;
     let sent = Wave { claims_sent: true, version: wave.version + 1, ..wave.clone() };
     match service.store.move_wave(&sent, &wave, None).await {
         // Paused or stopped meanwhile: that state stands.

@@ -60,8 +60,16 @@ enum What {
     Review(Order),
     /// Say, as somebody else, that it may go
     Approve(Order),
-    /// Let an approved wave go
+    /// Let an approved wave go: at first its canary alone
     Release(Order),
+    /// Say that what went to the canary is right, so that the rest goes
+    Confirm {
+        #[command(flatten)]
+        order: Order,
+        /// What you looked at: bounces, links, print_proof. All are needed
+        #[arg(long, value_name = "WHAT", value_delimiter = ',', required = true)]
+        checked: Vec<String>,
+    },
     /// Hold a released wave
     Pause(Order),
     /// Let a paused wave go on
@@ -115,6 +123,7 @@ impl What {
             Self::Review(order) => (WaveAction::Review, order),
             Self::Approve(order) => (WaveAction::Approve, order),
             Self::Release(order) => (WaveAction::Release, order),
+            Self::Confirm { order, .. } => (WaveAction::Confirm, order),
             Self::Pause(order) => (WaveAction::Pause, order),
             Self::Resume(order) => (WaveAction::Resume, order),
             Self::Stop(order) => (WaveAction::Stop, order),
@@ -207,7 +216,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
                         refused => return Ok(refused),
                     },
                 };
-                planning.ask(&request(action, order, version, &order.who.token()?)).await
+                let mut request = request(action, order, version, &order.who.token()?);
+                if let What::Confirm { checked, .. } = what {
+                    request["checked"] = json!(checked);
+                }
+                planning.ask(&request).await
             }
         }
     })?;
@@ -274,7 +287,8 @@ mod tests {
     fn what_is_done_carries_a_token_and_a_reason_and_no_name_of_its_own() {
         for action in WaveAction::ORDERS {
             let name = action.name();
-            let args = parse(&format!("{name} flu-2025 w1 --reason rooms --token abc --version 3")).unwrap();
+            let more = if action == WaveAction::Confirm { "--checked bounces,links,print_proof" } else { "" };
+            let args = parse(&format!("{name} flu-2025 w1 --reason rooms --token abc --version 3 {more}")).unwrap();
             let (parsed, order) = args.what.order().unwrap();
             assert_eq!(parsed, action);
             let sent = request(parsed, order, 3, &order.who.token().unwrap());

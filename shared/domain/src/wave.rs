@@ -69,8 +69,10 @@ pub enum WaveAction {
     Review,
     /// Say, as somebody else, that it may go.
     Approve,
-    /// Let it go.
+    /// Let it go: at first its canary alone.
     Release,
+    /// Say that what went to the canary is right, so that the rest may go.
+    Confirm,
     /// Hold it for now.
     Pause,
     /// Let it go on.
@@ -83,8 +85,16 @@ pub enum WaveAction {
 
 impl WaveAction {
     /// What people can do to a wave that is planned.
-    pub const ORDERS: [Self; 7] =
-        [Self::Review, Self::Approve, Self::Release, Self::Pause, Self::Resume, Self::Stop, Self::Close];
+    pub const ORDERS: [Self; 8] = [
+        Self::Review,
+        Self::Approve,
+        Self::Release,
+        Self::Confirm,
+        Self::Pause,
+        Self::Resume,
+        Self::Stop,
+        Self::Close,
+    ];
 
     /// The name used in requests, items and the audit trail.
     #[must_use]
@@ -94,6 +104,7 @@ impl WaveAction {
             Self::Review => "review",
             Self::Approve => "approve",
             Self::Release => "release",
+            Self::Confirm => "confirm",
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Stop => "stop",
@@ -122,7 +133,7 @@ impl WaveAction {
             Self::Review => &[Selected, Stopped],
             Self::Approve => &[Reviewed],
             Self::Release => &[Approved],
-            Self::Pause => &[Released],
+            Self::Confirm | Self::Pause => &[Released],
             Self::Resume => &[Paused],
             Self::Stop => &[Selected, Reviewed, Approved, Released, Paused],
             Self::Close => &[Selecting, Selected, Reviewed, Approved, Released, Paused, Stopped],
@@ -134,7 +145,7 @@ impl WaveAction {
             Self::Plan => WaveState::Selecting,
             Self::Review => WaveState::Reviewed,
             Self::Approve => WaveState::Approved,
-            Self::Release | Self::Resume => WaveState::Released,
+            Self::Release | Self::Confirm | Self::Resume => WaveState::Released,
             Self::Pause => WaveState::Paused,
             Self::Stop => WaveState::Stopped,
             Self::Close => WaveState::Closed,
@@ -143,7 +154,7 @@ impl WaveAction {
 
     /// Whether it lets messages go, so that it must be done on the wave as it stands.
     fn lets_go(self) -> bool {
-        matches!(self, Self::Review | Self::Approve | Self::Release | Self::Resume)
+        matches!(self, Self::Review | Self::Approve | Self::Release | Self::Confirm | Self::Resume)
     }
 }
 
@@ -254,6 +265,11 @@ pub struct Wave {
     pub version: u64,
 }
 
+/// Fewest people of a canary.
+const CANARY_LEAST: u64 = 500;
+/// The share of a wave that is its canary: one in so many.
+const CANARY_SHARE: u64 = 100;
+
 /// Whether two names are one person's, however they are written.
 fn is_same(one: &str, other: &str) -> bool {
     let plain = |name: &str| name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
@@ -271,6 +287,18 @@ impl Wave {
     #[must_use]
     pub fn standing(&self, action: WaveAction) -> Option<&Deed> {
         self.deeds.iter().rev().take_while(|deed| deed.action != WaveAction::Stop).find(|deed| deed.action == action)
+    }
+
+    /// How many of its people go out alone at first: one in a hundred, at least 500, or all.
+    #[must_use]
+    pub fn canary(&self) -> u64 {
+        self.candidates.div_ceil(CANARY_SHARE).max(CANARY_LEAST).min(self.candidates)
+    }
+
+    /// Whether the rest of it waits until its canary is confirmed.
+    #[must_use]
+    pub fn waits_for_confirmation(&self) -> bool {
+        self.canary() < self.candidates && self.standing(WaveAction::Confirm).is_none()
     }
 
     /// Why a person, whatever their role, cannot do something to it as it stands.
@@ -317,7 +345,11 @@ impl Wave {
         let is_that = |held: &Deed| {
             held.action == deed.action && is_same(&held.by, &deed.by) && held.version == deed.version
         };
-        let holds = self.state == deed.action.to() && !matches!(deed.action, WaveAction::Review | WaveAction::Approve);
+        let holds = match deed.action {
+            WaveAction::Review | WaveAction::Approve => false,
+            WaveAction::Confirm => self.state == WaveState::Released && !self.waits_for_confirmation(),
+            action => self.state == action.to(),
+        };
         if holds || (deed.action.lets_go() && self.deeds.iter().any(is_that)) {
             return Ok(None);
         }
@@ -428,12 +460,32 @@ mod tests {
         assert!(!Stop.is_for("analyst") && !Stop.is_for("schedule"));
     }
 
+    #[test]
+    fn the_rest_of_a_wave_waits_until_its_canary_is_confirmed() {
+        use WaveAction::{Approve, Confirm, Release, Review, Stop};
+        for (candidates, canary, waits) in
+            [(0, 0, false), (499, 499, false), (500, 500, false), (501, 500, true), (60_000, 600, true), (60_001, 601, true)]
+        {
+            let wave = Wave { candidates, ..draft() };
+            assert_eq!((wave.canary(), wave.waits_for_confirmation()), (canary, waits), "{candidates}");
+        }
+        let mut wave = Wave { candidates: 1_000, ..draft() };
+        assert!(told(wave.after(deed(Confirm, "Ben", 2))).contains("confirm needs one that is released"));
+        for (action, by) in [(Review, "Ben"), (Approve, "Cat"), (Release, "Ann Author"), (Confirm, "Ben")] {
+            wave = wave.after(deed(action, by, wave.version)).unwrap().unwrap();
+        }
+        assert!(!wave.waits_for_confirmation());
+        assert_eq!(wave.after(deed(Confirm, "Cat", wave.version)), Ok(None));
+        let stopped = wave.after(deed(Stop, "Cat", 0)).unwrap().unwrap();
+        assert!(stopped.waits_for_confirmation(), "what is agreed to anew begins with a canary anew");
+    }
+
     proptest! {
         /// Whatever is asked by whom, in any order and again, on any version: messages may leave only under a review and an
         /// approval by two people, neither of them an author, since the wave was last stopped.
         #[test]
         fn nothing_leaves_without_two_people(
-            asked in prop::collection::vec((0usize..7, 0usize..4, prop::option::of(0u64..12), prop::bool::weighted(0.2)), 1..60)
+            asked in prop::collection::vec((0usize..8, 0usize..4, prop::option::of(0u64..12), prop::bool::weighted(0.2)), 1..60)
         ) {
             let names = ["Ann Author", "Ben", "Cat", "ben"];
             let mut wave = draft();

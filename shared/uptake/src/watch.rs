@@ -295,6 +295,23 @@ fn is_beyond(part: u64, whole: u64, (limit, least): (f64, u64)) -> bool {
     part >= least && wilson(part.min(whole), whole, Z_95).is_ok_and(|interval| interval.lower > limit)
 }
 
+/// What of a wave does harm: bounces, suppressions and complaints beyond their limits.
+#[must_use]
+pub fn harm(now: &Progress) -> Vec<Alarm> {
+    let mut found = Vec::new();
+    let heard = now.delivered + now.failed;
+    if is_beyond(now.failed, heard, BOUNCING) {
+        found.push(Alarm::Bouncing { failed: now.failed, heard });
+    }
+    if is_beyond(now.suppressed, now.decided(), SUPPRESSING) {
+        found.push(Alarm::Suppressing { suppressed: now.suppressed, decided: now.decided() });
+    }
+    if is_beyond(now.complained, now.sent, COMPLAINTS) {
+        found.push(Alarm::Complaints { complained: now.complained, sent: now.sent });
+    }
+    found
+}
+
 /// What is wrong with a wave on a day.
 #[must_use]
 pub fn alarms(course: Course, candidates: u64, wave: &WaveProgress, today: Date, response: f64) -> Vec<Alarm> {
@@ -327,16 +344,7 @@ pub fn alarms(course: Course, candidates: u64, wave: &WaveProgress, today: Date,
             silent.map(|(code, area)| Alarm::AreaWithoutBookings { area: code.clone(), sent: area.sent }),
         );
     }
-    let heard = now.delivered + now.failed;
-    if is_beyond(now.failed, heard, BOUNCING) {
-        found.push(Alarm::Bouncing { failed: now.failed, heard });
-    }
-    if is_beyond(now.suppressed, now.decided(), SUPPRESSING) {
-        found.push(Alarm::Suppressing { suppressed: now.suppressed, decided: now.decided() });
-    }
-    if is_beyond(now.complained, now.sent, COMPLAINTS) {
-        found.push(Alarm::Complaints { complained: now.complained, sent: now.sent });
-    }
+    found.extend(harm(&now));
     found
 }
 

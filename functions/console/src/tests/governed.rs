@@ -49,6 +49,7 @@ async fn a_wave_says_what_stands_and_who_may_go_on() {
         (WaveState::Reviewed, "Sam Staff", "planner", vec!["stop", "close"], "who reviewed it"),
         (WaveState::Approved, "Ben", "planner", vec!["release", "stop", "close"], "approved, not released"),
         (WaveState::Released, "Ben", "engineer", vec!["pause", "stop"], "Messages may leave"),
+        (WaveState::Released, "Ben", "planner", vec!["confirm", "pause", "stop", "close"], "The first 500 people"),
         (WaveState::Paused, "Ben", "planner", vec!["resume", "stop", "close"], "until it is resumed"),
         (WaveState::Stopped, "Ben", "planner", vec!["review", "close"], "reviewed and approved anew"),
         (WaveState::Closed, "Ben", "planner", vec![], "it is over"),
@@ -75,6 +76,10 @@ async fn what_is_done_goes_to_wave_planning_with_the_sessions_own_token() {
     let order = source.orders.lock().unwrap().pop().unwrap();
     assert_eq!((order.action, order.version, order.reason.as_str()), (WaveAction::Approve, 3, "clinics have room"));
     assert!(order.token == token_of("planner"), "nobody else's token, and none made up");
+    let body = "action=confirm&version=3&reason=looked+at+it&bounces=yes&print_proof=yes";
+    post_as("planner", source.clone(), body).await;
+    let order = source.orders.lock().unwrap().pop().unwrap();
+    assert_eq!((order.action, order.checked), (WaveAction::Confirm, vec!["bounces".to_owned(), "print_proof".to_owned()]));
     for (body, status, text) in [
         ("action=approve&version=3&reason=", 400, "Say why"),
         ("action=approve&reason=clinics+have+room", 400, "which version"),

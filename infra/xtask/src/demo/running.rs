@@ -8,6 +8,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use aws_sdk_lambda::{error::DisplayErrorContext, primitives::Blob};
 use aws_sdk_sqs::types::QueueAttributeName;
+use ims_domain::wave::Wave;
 use ims_runtime::auth::{Claims, sign};
 use ims_store::{FeedFile, FeedFileState, Store, Tables};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
@@ -140,7 +141,7 @@ impl Running {
         let version = self.invoke("wave-planning", &which).await?["wave"]["version"].clone();
         let request = json!({
             "action": action, "campaign": campaign, "wave": wave, "version": version, "reason": "as the run has it",
-            "token": token_of(&self.endpoints, name, "planner")?,
+            "checked": ["bounces", "links", "print_proof"], "token": token_of(&self.endpoints, name, "planner")?,
         });
         self.invoke("wave-planning", &request).await
     }
@@ -153,6 +154,24 @@ impl Running {
         self.govern(REVIEWER, "review", campaign, wave).await?;
         self.govern(APPROVER, "approve", campaign, wave).await?;
         self.govern(AUTHOR, "release", campaign, wave).await
+    }
+
+    /// Releases a wave as [`Self::release`] does; where its canary goes out alone, looks what became of it and confirms it.
+    ///
+    /// # Errors
+    /// Where the stack does not answer, or refuses.
+    pub async fn release_all(&self, campaign: &str, wave: &str) -> Result<()> {
+        let mut released = self.release(campaign, wave).await?;
+        let released: Wave = serde_json::from_value(released["wave"].take()).context("reading the wave")?;
+        if !released.waits_for_confirmation() {
+            return Ok(());
+        }
+        self.quiet().await?;
+        self.invoke("snapshot-export", &json!({"action": "merge", "settle": true})).await?;
+        self.invoke("uptake-report", &json!({"action": "report"})).await?;
+        self.govern(REVIEWER, "confirm", campaign, wave).await?;
+        step(format!("{campaign} {wave}: its canary of {} people was looked at, the rest goes", released.canary()));
+        Ok(())
     }
 
     /// Invokes a function with a request and gives its answer. What `wave-planning` is asked without a token is asked by

@@ -311,7 +311,7 @@ impl<'a> Season<'a> {
     async fn release(&mut self, agenda: &Agenda, stages: &mut Stages) -> Result<()> {
         stages.enter("invitations");
         for (place, wave) in &agenda.waves {
-            self.running.release(&self.campaigns[*place].id, wave).await?;
+            self.running.release_all(&self.campaigns[*place].id, wave).await?;
         }
         self.running.drain().await?;
         for (place, wave) in &agenda.waves {
