@@ -34,6 +34,7 @@ impl Planning {
         for wave in ["w2", "w3"] {
             plan["waves"].as_array_mut().unwrap().push(json!({"wave": wave, "on": "2025-12-01"}));
         }
+        plan["waves"][0]["from_hour"] = json!(10);
         self.as_planner(AUTHOR, json!({"action": "define", "rules": rules, "plan": plan})).await.unwrap();
     }
 
@@ -71,6 +72,13 @@ impl Planning {
 
     pub async fn act(&self, name: &str, action: &str) -> Result<Value, String> {
         self.as_planner(name, self.order(action).await).await
+    }
+
+    /// Sets the business clock.
+    async fn set_clock(&self, now: &str) {
+        self.0.service.store.set_clock(now.parse().unwrap()).await.unwrap();
+        // A function believes the time that it last read for a fifth of a second.
+        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
     }
 
     /// Has two others agree to w1, and releases it.
@@ -267,11 +275,16 @@ async fn a_wave_outside_the_approved_numbers_is_neither_approved_nor_released() 
 #[tokio::test]
 async fn the_schedule_releases_what_was_approved_and_finishes_what_a_crash_left() {
     let planning = Planning::start().await;
+    planning.set_clock("2025-10-06T08:59:00Z").await;
     planning.select("w1", 10).await;
     planning.act("Ben", "review").await.unwrap();
     planning.ask(json!({"action": "tick"})).await.unwrap();
     assert_eq!(planning.claims(), 0);
     planning.act("Cat", "approve").await.unwrap();
+    planning.ask(json!({"action": "tick"})).await.unwrap();
+    assert_eq!((planning.wave("w1").await.state, planning.claims()), (WaveState::Approved, 0), "not before its hour");
+    // Ten in the morning of London's summer time.
+    planning.set_clock("2025-10-06T09:00:00Z").await;
     planning.ask(json!({"action": "tick"})).await.unwrap();
     assert_eq!((planning.wave("w1").await.state, planning.claims()), (WaveState::Released, 1));
     let held = planning.wave("w1").await;
@@ -283,8 +296,7 @@ async fn the_schedule_releases_what_was_approved_and_finishes_what_a_crash_left(
     planning.ask(json!({"action": "tick"})).await.unwrap();
     assert_eq!(planning.claims(), 1);
     // A wave that the schedule plans is its campaign's author's, all the same.
-    planning.0.service.store.set_clock("2025-12-31T09:00:00Z".parse().unwrap()).await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+    planning.set_clock("2025-12-31T09:00:00Z").await;
     planning.ask(json!({"action": "tick"})).await.unwrap();
     let planned = planning.0.service.store.waves("flu-2025").await.unwrap();
     assert!(planned.len() > 1 && planned.iter().all(|wave| wave.is_author(AUTHOR)), "{planned:?}");

@@ -72,6 +72,7 @@ mod tests {
             doses: 1,
             dose_schedule: None,
             steps: vec![PlanStep { step: Step::Invite, after_days: 0 }],
+            quiet_days: vec![],
             waves: vec![],
         };
         let rules = include_str!("../../../tests/campaigns/flu.json").to_owned();

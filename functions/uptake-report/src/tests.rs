@@ -15,7 +15,8 @@ fn rules() -> Rules {
         doses: 1,
         dose_schedule: None,
         steps: vec![PlanStep { step: Step::Invite, after_days: 0 }],
-        waves: vec![],
+        quiet_days: vec![],
+            waves: vec![],
     };
     Rules::new(Definition { campaign: "flu-2025".into(), version: 1, rules: RULES.into(), plan, authors: vec![] }).unwrap()
 }

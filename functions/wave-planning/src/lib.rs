@@ -12,6 +12,7 @@ mod release;
 mod watch;
 
 use ims_decision::{DecisionError, Rules};
+use ims_domain::clock;
 use ims_domain::hold::Scope;
 use ims_domain::wave::{Deed, Wave, WaveAction, WaveRefusal, WaveState};
 use ims_messaging::{Bucket, MessagingError, ObjectError, PartJob, Queue};
@@ -21,7 +22,6 @@ use ims_runtime::clock::ClockError;
 use ims_snapshot::Manifest;
 use ims_store::{Overtaken, StoreError};
 use jiff::Timestamp;
-use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -354,24 +354,19 @@ async fn progress(service: &Service, which: &Which) -> Result<Wave, PlanningErro
 
 /// Plans waves whose day has come, releases those that were approved, and sends claims that a crash left.
 async fn tick(service: &Service) -> Result<Value, PlanningError> {
-    let today = service.clock.today().await?;
+    let now = service.clock.now().await?;
+    let (today, hour) = (clock::london_date(now), clock::london_hour(now));
     let mut done = Vec::new();
     for campaign in service.store.campaigns().await? {
         let rules = latest(service, &campaign).await?;
-        let due: Vec<(String, Date)> = rules
-            .plan()
-            .waves
-            .iter()
-            .filter(|wave| wave.on <= today)
-            .map(|wave| (wave.wave.clone(), wave.on))
-            .collect();
-        for (name, _) in due {
-            let which = Which { campaign: campaign.clone(), wave: name };
+        for planned in rules.plan().waves.iter().filter(|planned| planned.on <= today) {
+            let which = Which { campaign: campaign.clone(), wave: planned.wave.clone() };
+            let is_early = planned.on == today && planned.from_hour.is_some_and(|from| hour < from);
             let wave = match service.store.wave(&which.campaign, &which.wave).await? {
                 None => plan(service, &govern::schedule(), &which).await?,
                 Some(_) => progress(service, &which).await?,
             };
-            let wave = if wave.state == WaveState::Approved || release::is_unsent(&wave) {
+            let wave = if (wave.state == WaveState::Approved && !is_early) || release::is_unsent(&wave) {
                 govern::take(service, &govern::schedule(), WaveAction::Release, &which, None, "its day has come").await?
             } else {
                 wave

@@ -28,6 +28,9 @@ pub struct ContactPlan {
     pub dose_schedule: Option<DoseSchedule>,
     /// Steps, in the order they are taken, the invitation first.
     pub steps: Vec<PlanStep>,
+    /// Days on which nobody is reminded or telephoned anew: what falls due on them is done on the next day that is not one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quiet_days: Vec<Date>,
     /// Planned waves, in order.
     pub waves: Vec<PlanWave>,
 }
@@ -105,6 +108,9 @@ pub struct PlanWave {
     pub wave: String,
     /// The business day it is planned and released.
     pub on: Date,
+    /// Hour of that day, in London, before which the schedule does not release it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_hour: Option<i8>,
     /// Only people whose best cohort is one of these; everyone where empty.
     #[serde(default)]
     pub cohorts: Vec<String>,
@@ -289,7 +295,8 @@ mod tests {
                 PlanStep { step: Step::Reminder, after_days: 14 },
                 PlanStep { step: Step::Call, after_days: 28 },
             ],
-            waves: vec![PlanWave { wave: "w1".into(), on: date(2025, 10, 6), cohorts: vec![] }],
+            waves: vec![PlanWave { wave: "w1".into(), on: date(2025, 10, 6), from_hour: None, cohorts: vec![] }],
+            quiet_days: vec![],
         }
     }
 

@@ -25,7 +25,8 @@ fn plan() -> ContactPlan {
         doses: 2,
         dose_schedule: None,
         steps: vec![],
-        waves: vec![],
+        quiet_days: vec![],
+            waves: vec![],
     }
 }
 
