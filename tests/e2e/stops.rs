@@ -97,8 +97,10 @@ async fn come_to_rest(stack: &Stack, campaign: &str) -> Vec<Message> {
         }
         let mut messages: Vec<Message> = stack.items("message", "M#", "MESSAGE").await.unwrap();
         messages.retain(|message| message.campaign == campaign && message.channel == Channel::Sms);
-        let open =
-            messages.iter().filter(|message| matches!(message.state, MessageState::Queued | MessageState::Sending)).count();
+        let open = messages
+            .iter()
+            .filter(|message| matches!(message.state, MessageState::Queued | MessageState::Sending))
+            .count();
         if again == 0 && open == 0 {
             return messages;
         }
@@ -178,7 +180,10 @@ async fn nothing_leaves_after_a_stop_and_everybody_is_written_to_once_when_it_go
     let open = invitations.iter().filter(|invitation| invitation.state == InvitationState::Open);
     let invited: BTreeSet<MessageId> = open.flat_map(|invitation| invitation.messages.clone()).collect();
     for message in &messages {
-        assert!(matches!(message.state, MessageState::Sent | MessageState::Delivered | MessageState::Failed), "{message:?}");
+        assert!(
+            matches!(message.state, MessageState::Sent | MessageState::Delivered | MessageState::Failed),
+            "{message:?}"
+        );
         assert!(invited.contains(&message.id), "{message:?}");
     }
     let texts: BTreeSet<String> = messages.iter().map(|message| message.id.to_string()).collect();

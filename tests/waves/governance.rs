@@ -30,7 +30,8 @@ impl Planning {
     }
 
     async fn define(&self, rules: &str) {
-        let (rules, mut plan): (Value, Value) = (serde_json::from_str(rules).unwrap(), serde_json::from_str(PLAN).unwrap());
+        let (rules, mut plan): (Value, Value) =
+            (serde_json::from_str(rules).unwrap(), serde_json::from_str(PLAN).unwrap());
         for wave in ["w2", "w3"] {
             plan["waves"].as_array_mut().unwrap().push(json!({"wave": wave, "on": "2025-12-01"}));
         }
@@ -112,7 +113,10 @@ async fn a_wave_goes_by_two_people_who_did_not_write_it_and_all_is_in_the_trail(
     assert_eq!(planning.claims(), 0, "nothing goes before the release");
     let told = planning.act(AUTHOR, "release").await.unwrap();
     assert_eq!((told["wave"]["state"].as_str(), planning.claims()), (Some("released"), 3));
-    planning.as_planner("Ben", json!({"action": "pause", "campaign": "flu-2025", "wave": "w1", "reason": "busy line"})).await.unwrap();
+    planning
+        .as_planner("Ben", json!({"action": "pause", "campaign": "flu-2025", "wave": "w1", "reason": "busy line"}))
+        .await
+        .unwrap();
     planning.act("Cat", "resume").await.unwrap();
     assert_eq!(planning.claims(), 3, "whoever was not decided on goes out again");
     let stop = json!({"action": "stop", "campaign": "flu-2025", "wave": "w1", "reason": "wrong link", "token": staff("Eve", "engineer")});
@@ -125,12 +129,22 @@ async fn a_wave_goes_by_two_people_who_did_not_write_it_and_all_is_in_the_trail(
     let wave = planning.wave("w1").await;
     let done: Vec<String> = wave.deeds.iter().map(|deed| format!("{} {}", deed.by, deed.action.name())).collect();
     let expected = [
-        "Ann Author plan", "Ben review", "Cat approve", "Ann Author release", "Ben pause", "Cat resume", "Eve stop",
-        "Cat review", "Ben approve", "Ben release", "Ben close",
+        "Ann Author plan",
+        "Ben review",
+        "Cat approve",
+        "Ann Author release",
+        "Ben pause",
+        "Cat resume",
+        "Eve stop",
+        "Cat review",
+        "Ben approve",
+        "Ben release",
+        "Ben close",
     ];
     assert_eq!(done, expected);
     assert_eq!(planning.trail(AUTHOR).await, ["define allowed", "wave_plan allowed", "wave_release allowed"]);
-    let of_ben = ["review allowed", "pause allowed", "resume refused", "approve allowed", "release allowed", "close allowed"];
+    let of_ben =
+        ["review allowed", "pause allowed", "resume refused", "approve allowed", "release allowed", "close allowed"];
     assert_eq!(planning.trail("Ben").await, of_ben.map(|entry| format!("wave_{entry}")));
 }
 
@@ -160,7 +174,10 @@ async fn nobody_gets_round_the_second_person_by_what_they_send() {
         (Some(forged), "signature"),
         (Some(token(|claims| (claims.exp, claims.role) = (1_700_000_001, Some("planner".into())))), "expired"),
         (Some(token(|claims| claims.supplier = Some("EMIS".into()))), "a supplier's"),
-        (Some(token(|claims| (claims.supplier, claims.role) = (Some("EMIS".into()), Some("planner".into())))), "a supplier's"),
+        (
+            Some(token(|claims| (claims.supplier, claims.role) = (Some("EMIS".into()), Some("planner".into())))),
+            "a supplier's",
+        ),
         (Some(token(|_| {})), "carries no role"),
         (Some(staff(" ", "planner")), "names nobody"),
         (Some(staff("Dan", "analyst")), "is not for 'Dan' in the role 'analyst'"),
@@ -212,7 +229,8 @@ async fn a_request_that_comes_again_approves_nothing_that_was_stopped_meanwhile(
     assert_eq!(planning.wave("w1").await, before, "the same again changes nothing");
     planning.claims();
     planning.act(AUTHOR, "stop").await.unwrap();
-    for (name, request) in [("Ben", &review), ("Cat", &approve), ("Cat", &release), ("Dan", &review), ("Dan", &approve)] {
+    for (name, request) in [("Ben", &review), ("Cat", &approve), ("Cat", &release), ("Dan", &review), ("Dan", &approve)]
+    {
         let _ = planning.as_planner(name, request.clone()).await;
         assert_eq!((planning.wave("w1").await.state, planning.claims()), (WaveState::Stopped, 0), "{name} {request}");
     }
@@ -227,7 +245,9 @@ async fn of_many_at_once_one_reviews_and_another_approves() {
     // Everybody sends both, for the version that they see and for the next, all at once.
     let mut asked = Vec::new();
     for name in [AUTHOR, "Ben", "ben", "Cat", "ann author"] {
-        for (request, seen) in [(&review, version), (&approve, version), (&approve, version + 1), (&approve, version + 2)] {
+        for (request, seen) in
+            [(&review, version), (&approve, version), (&approve, version + 1), (&approve, version + 2)]
+        {
             let mut request = request.clone();
             request["version"] = json!(seen);
             asked.push(planning.as_planner(name, request));
@@ -288,7 +308,10 @@ async fn the_schedule_releases_what_was_approved_and_finishes_what_a_crash_left(
     planning.ask(json!({"action": "tick"})).await.unwrap();
     assert_eq!((planning.wave("w1").await.state, planning.claims()), (WaveState::Released, 1));
     let held = planning.wave("w1").await;
-    assert_eq!(held.deeds.last().map(|deed| (deed.by.as_str(), deed.role.as_str())), Some(("wave-planning", "schedule")));
+    assert_eq!(
+        held.deeds.last().map(|deed| (deed.by.as_str(), deed.role.as_str())),
+        Some(("wave-planning", "schedule"))
+    );
     planning.ask(json!({"action": "tick"})).await.unwrap();
     assert_eq!(planning.claims(), 0);
     let crashed = Wave { claims_sent: false, version: held.version + 1, ..held.clone() };
@@ -324,7 +347,10 @@ async fn the_rest_of_a_wave_goes_once_somebody_has_looked_at_its_canary() {
     assert!(confirm(&all).await.unwrap_err().contains("no report says yet"));
     let report = async |delivered: u64, failed: u64| {
         let now = Progress { sent: 500, delivered, failed, ..Progress::default() };
-        let wave = WaveProgress { days: [(jiff::civil::date(2025, 10, 6), now)].into_iter().collect(), ..WaveProgress::default() };
+        let wave = WaveProgress {
+            days: [(jiff::civil::date(2025, 10, 6), now)].into_iter().collect(),
+            ..WaveProgress::default()
+        };
         let known = CampaignProgress { manifest: "m".into(), waves: [("w1".to_owned(), wave)].into_iter().collect() };
         planning.0.service.objects.put_json(Bucket::Exports, &CampaignProgress::key("flu-2025"), &known).await.unwrap();
     };

@@ -85,12 +85,12 @@ fn act() -> impl Strategy<Value = Act> {
 #[test]
 fn any_history_ends_for_every_person_as_the_model_says() {
     let cases = std::env::var("IMS_HISTORIES").map_or(48, |cases| cases.parse().unwrap());
-    let mut runner = TestRunner::new(Config { cases, max_shrink_iters: 400, failure_persistence: None, ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { cases, max_shrink_iters: 400, failure_persistence: None, ..Config::default() });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let strategy = prop::collection::vec(act(), 10..60);
-    let result = runner.run(&strategy, |history| {
-        runtime.block_on(world::agrees(&history)).map_err(TestCaseError::fail)
-    });
+    let result =
+        runner.run(&strategy, |history| runtime.block_on(world::agrees(&history)).map_err(TestCaseError::fail));
     if let Err(error) = result {
         panic!("{error}");
     }

@@ -10,7 +10,17 @@ use crate::governance::Planning;
 
 /// What a wave of 1,000 has come to after a week.
 fn healthy() -> Progress {
-    Progress { sent: 930, delivered: 700, failed: 15, refused: 3, unheard: 5, suppressed: 55, complained: 2, booked: 110, vaccinated: 40 }
+    Progress {
+        sent: 930,
+        delivered: 700,
+        failed: 15,
+        refused: 3,
+        unheard: 5,
+        suppressed: 55,
+        complained: 2,
+        booked: 110,
+        vaccinated: 40,
+    }
 }
 
 /// A wave that was released a week ago, has come to this, and is looked at: the kinds of alarms, and its state.
@@ -24,10 +34,8 @@ async fn watched(progress: Option<Progress>, area: AreaProgress) -> (Vec<String>
         days: progress.map(|progress| (day, progress)).into_iter().collect(),
         areas: [("QOQ".to_owned(), area)].into_iter().collect(),
     };
-    let known = CampaignProgress {
-        manifest: "00000002-m".into(),
-        waves: [("w1".to_owned(), wave)].into_iter().collect(),
-    };
+    let known =
+        CampaignProgress { manifest: "00000002-m".into(), waves: [("w1".to_owned(), wave)].into_iter().collect() };
     let key = CampaignProgress::key("flu-2025");
     planning.0.service.objects.put_json(Bucket::Exports, &key, &known).await.unwrap();
     let told = planning.ask(json!({"action": "watch"})).await.unwrap();

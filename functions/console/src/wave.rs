@@ -107,7 +107,11 @@ async fn acted(
         action,
         version,
         reason: reason.to_owned(),
-        checked: CHECKS.into_iter().filter(|(name, _)| fields.get(name).is_some()).map(|(name, _)| name.to_owned()).collect(),
+        checked: CHECKS
+            .into_iter()
+            .filter(|(name, _)| fields.get(name).is_some())
+            .map(|(name, _)| name.to_owned())
+            .collect(),
         token: session::cookie(headers).unwrap_or_default().to_owned(),
     };
     match console.source().govern(order).await.map_err(unreadable)? {

@@ -86,7 +86,14 @@ impl Api {
             ),
         ] {
             let plan: ContactPlan = serde_json::from_str(plan).unwrap();
-            api.define(Definition { campaign: plan.campaign.clone(), version: 1, rules: rules.to_owned(), plan, authors: vec![] }).await;
+            api.define(Definition {
+                campaign: plan.campaign.clone(),
+                version: 1,
+                rules: rules.to_owned(),
+                plan,
+                authors: vec![],
+            })
+            .await;
         }
         api
     }

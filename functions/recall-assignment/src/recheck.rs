@@ -76,7 +76,8 @@ mod tests {
             waves: vec![],
         };
         let rules = include_str!("../../../tests/campaigns/flu.json").to_owned();
-        let rules = Rules::new(Definition { campaign: "flu-2025".into(), version: 1, rules, plan, authors: vec![] }).unwrap();
+        let rules =
+            Rules::new(Definition { campaign: "flu-2025".into(), version: 1, rules, plan, authors: vec![] }).unwrap();
         Recheck { campaigns: HashMap::from([("flu-2025".to_owned(), Arc::new(rules))]) }
     }
 

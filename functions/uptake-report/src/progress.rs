@@ -110,8 +110,7 @@ mod tests {
 
     #[test]
     fn a_wave_is_counted_by_what_became_of_its_people() {
-        let plan: ContactPlan =
-            serde_json::from_str(include_str!("../../../tests/campaigns/flu.plan.json")).unwrap();
+        let plan: ContactPlan = serde_json::from_str(include_str!("../../../tests/campaigns/flu.plan.json")).unwrap();
         let person = |id: &str, appointment: Option<Date>, dose: Option<Date>, wish: &str| {
             let mut row = PersonRow { person_id: id.into(), icb: "QOQ".into(), ..PersonRow::default() };
             row.wishes = Some(wish.to_owned()).filter(|wish| !wish.is_empty()).into_iter().collect();
@@ -126,7 +125,8 @@ mod tests {
             person("c", Some(date(2025, 9, 20)), None, "contact_opt_out_all"),
             person("d", None, None, "contact_opt_out_flu"),
         ];
-        let suppressed = ContactRow { kind: "decision".into(), reason: "dead".into(), ..message("e", "suppressed", "dead") };
+        let suppressed =
+            ContactRow { kind: "decision".into(), reason: "dead".into(), ..message("e", "suppressed", "dead") };
         let contacts = [
             message("a", "delivered", ""),
             message("b", "sent", ""),

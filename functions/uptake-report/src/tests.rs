@@ -16,9 +16,10 @@ fn rules() -> Rules {
         dose_schedule: None,
         steps: vec![PlanStep { step: Step::Invite, after_days: 0 }],
         quiet_days: vec![],
-            waves: vec![],
+        waves: vec![],
     };
-    Rules::new(Definition { campaign: "flu-2025".into(), version: 1, rules: RULES.into(), plan, authors: vec![] }).unwrap()
+    Rules::new(Definition { campaign: "flu-2025".into(), version: 1, rules: RULES.into(), plan, authors: vec![] })
+        .unwrap()
 }
 
 fn wave(name: &str, cohorts: &[&str]) -> Wave {

@@ -87,7 +87,9 @@ pub(crate) async fn act(
         return Err(PlanningError::NoVersion(action.name()));
     }
     let done = take(service, by, action, which, order.version, &reason).await;
-    if let Err(error @ (PlanningError::Refused(_) | PlanningError::Approval { .. } | PlanningError::Canary { .. })) = &done {
+    if let Err(error @ (PlanningError::Refused(_) | PlanningError::Approval { .. } | PlanningError::Canary { .. })) =
+        &done
+    {
         refuse(service, by, action.name(), format!("{}: {error}", purpose())).await?;
     }
     done

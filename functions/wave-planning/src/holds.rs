@@ -40,12 +40,7 @@ pub(crate) async fn put(service: &Service, by: &Staff, scope: &Scope, reason: &s
         if let Some(standing) = held.standing.iter().find(|standing| standing.scope == *scope) {
             return Ok::<_, PlanningError>(standing.clone());
         }
-        let hold = Hold {
-            id: Uuid::now_v7().to_string(),
-            scope: scope.clone(),
-            put: said(by, &reason),
-            lifted: None,
-        };
+        let hold = Hold { id: Uuid::now_v7().to_string(), scope: scope.clone(), put: said(by, &reason), lifted: None };
         let mut next = Holds { version: held.version + 1, ..held };
         next.standing.push(hold.clone());
         service.store.write_holds(&next, &hold, &entry(&hold.put, "hold", &hold)).await?;

@@ -237,16 +237,12 @@ pub async fn handle(service: &Service, verifier: &Verifier, event: Value) -> Res
         Request::Review(order) => act(WaveAction::Review, order).await,
         Request::Approve(order) => act(WaveAction::Approve, order).await,
         Request::Release(order) => act(WaveAction::Release, order).await,
-        Request::Confirm { order, checked } => {
-            status(canary::confirm(service, &by()?, &order, &checked).await?)
-        }
+        Request::Confirm { order, checked } => status(canary::confirm(service, &by()?, &order, &checked).await?),
         Request::Pause(order) => act(WaveAction::Pause, order).await,
         Request::Resume(order) => act(WaveAction::Resume, order).await,
         Request::Stop(order) => act(WaveAction::Stop, order).await,
         Request::Close(order) => act(WaveAction::Close, order).await,
-        Request::Hold { scope, reason } => {
-            Ok(json!({"hold": holds::put(service, &by()?, &scope, &reason).await?}))
-        }
+        Request::Hold { scope, reason } => Ok(json!({"hold": holds::put(service, &by()?, &scope, &reason).await?})),
         Request::Lift { hold, reason } => Ok(json!({"hold": holds::lift(service, &by()?, &hold, &reason).await?})),
         Request::Holds => Ok(json!({"holds": service.store.holds(0).await?.standing})),
         Request::Watch => watch::watch(service).await,
@@ -367,7 +363,8 @@ async fn tick(service: &Service) -> Result<Value, PlanningError> {
                 Some(_) => progress(service, &which).await?,
             };
             let wave = if (wave.state == WaveState::Approved && !is_early) || release::is_unsent(&wave) {
-                govern::take(service, &govern::schedule(), WaveAction::Release, &which, None, "its day has come").await?
+                govern::take(service, &govern::schedule(), WaveAction::Release, &which, None, "its day has come")
+                    .await?
             } else {
                 wave
             };

@@ -170,7 +170,8 @@ impl Planning {
     pub(crate) async fn invoke(&self, request: &Value) -> anyhow::Result<Result<Value, String>> {
         let payload = Blob::new(serde_json::to_vec(request)?);
         let answer = self.lambda.invoke().function_name(&self.name).payload(payload).send().await;
-        let answer = answer.map_err(|error| anyhow!("{}: {}", self.name, aws_sdk_lambda::error::DisplayErrorContext(error)))?;
+        let answer =
+            answer.map_err(|error| anyhow!("{}: {}", self.name, aws_sdk_lambda::error::DisplayErrorContext(error)))?;
         let bytes = answer.payload().map(|told| told.as_ref().to_vec()).unwrap_or_default();
         let told: Value = serde_json::from_slice(&bytes).context("wave-planning answered no JSON")?;
         if answer.function_error().is_some() {
@@ -182,7 +183,9 @@ impl Planning {
     /// The wave that a request is answered with, or why it is refused.
     async fn ask(&self, request: &Value) -> anyhow::Result<Result<Wave, String>> {
         match self.invoke(request).await? {
-            Ok(mut told) => Ok(Ok(serde_json::from_value(told["wave"].take()).context("wave-planning answered no wave")?)),
+            Ok(mut told) => {
+                Ok(Ok(serde_json::from_value(told["wave"].take()).context("wave-planning answered no wave")?))
+            }
             Err(why) => Ok(Err(why)),
         }
     }

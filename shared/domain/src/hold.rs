@@ -174,13 +174,7 @@ impl Holds {
 
     /// The first that keeps a contact from somebody.
     #[must_use]
-    pub fn against(
-        &self,
-        contact: &Contact<'_>,
-        person: &Person,
-        supplies: &[Supply],
-        today: Date,
-    ) -> Option<&Hold> {
+    pub fn against(&self, contact: &Contact<'_>, person: &Person, supplies: &[Supply], today: Date) -> Option<&Hold> {
         self.standing.iter().find(|hold| hold.scope.takes(contact, person, supplies, today))
     }
 }
@@ -199,8 +193,7 @@ mod tests {
         let mut person = Person::new(PersonId(uuid::Uuid::nil()), None);
         person.demographics.date_of_birth = Some(date(1950, 1, 15));
         (person.demographics.icb, person.demographics.practice) = ("QOQ".into(), "B81087".into());
-        let membership =
-            Membership { member: true, date: TODAY, order: String::new(), source: "gp".into() };
+        let membership = Membership { member: true, date: TODAY, order: String::new(), source: "gp".into() };
         person.cohorts.insert("at_risk".into(), membership);
         person
     }
@@ -230,8 +223,11 @@ mod tests {
 
     #[test]
     fn every_field_narrows_a_hold() {
-        let text =
-            Contact { programme: "FLU".parse().unwrap(), cohort: "flu_65_plus", sent: Some(("flu-invite-sms", Channel::Sms)) };
+        let text = Contact {
+            programme: "FLU".parse().unwrap(),
+            cohort: "flu_65_plus",
+            sent: Some(("flu-invite-sms", Channel::Sms)),
+        };
         let call = Contact { sent: None, ..text };
         let dose = Supply {
             programme: "FLU".parse().ok(),

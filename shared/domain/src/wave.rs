@@ -85,16 +85,8 @@ pub enum WaveAction {
 
 impl WaveAction {
     /// What people can do to a wave that is planned.
-    pub const ORDERS: [Self; 8] = [
-        Self::Review,
-        Self::Approve,
-        Self::Release,
-        Self::Confirm,
-        Self::Pause,
-        Self::Resume,
-        Self::Stop,
-        Self::Close,
-    ];
+    pub const ORDERS: [Self; 8] =
+        [Self::Review, Self::Approve, Self::Release, Self::Confirm, Self::Pause, Self::Resume, Self::Stop, Self::Close];
 
     /// The name used in requests, items and the audit trail.
     #[must_use]
@@ -318,9 +310,7 @@ impl Wave {
         }
         let why = match action {
             WaveAction::Review | WaveAction::Approve if self.is_author(by) => "who wrote it",
-            WaveAction::Approve
-                if self.standing(WaveAction::Review).is_none_or(|review| is_same(&review.by, by)) =>
-            {
+            WaveAction::Approve if self.standing(WaveAction::Review).is_none_or(|review| is_same(&review.by, by)) => {
                 "who reviewed it"
             }
             _ => return Ok(()),
@@ -342,9 +332,8 @@ impl Wave {
     /// # Errors
     /// Where it cannot be done.
     pub fn after(&self, deed: Deed) -> Result<Option<Self>, WaveRefusal> {
-        let is_that = |held: &Deed| {
-            held.action == deed.action && is_same(&held.by, &deed.by) && held.version == deed.version
-        };
+        let is_that =
+            |held: &Deed| held.action == deed.action && is_same(&held.by, &deed.by) && held.version == deed.version;
         let holds = match deed.action {
             WaveAction::Review | WaveAction::Approve => false,
             WaveAction::Confirm => self.state == WaveState::Released && !self.waits_for_confirmation(),
@@ -463,9 +452,14 @@ mod tests {
     #[test]
     fn the_rest_of_a_wave_waits_until_its_canary_is_confirmed() {
         use WaveAction::{Approve, Confirm, Release, Review, Stop};
-        for (candidates, canary, waits) in
-            [(0, 0, false), (499, 499, false), (500, 500, false), (501, 500, true), (60_000, 600, true), (60_001, 601, true)]
-        {
+        for (candidates, canary, waits) in [
+            (0, 0, false),
+            (499, 499, false),
+            (500, 500, false),
+            (501, 500, true),
+            (60_000, 600, true),
+            (60_001, 601, true),
+        ] {
             let wave = Wave { candidates, ..draft() };
             assert_eq!((wave.canary(), wave.waits_for_confirmation()), (canary, waits), "{candidates}");
         }

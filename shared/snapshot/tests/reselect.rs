@@ -26,7 +26,7 @@ fn plan() -> ContactPlan {
         dose_schedule: None,
         steps: vec![],
         quiet_days: vec![],
-            waves: vec![],
+        waves: vec![],
     }
 }
 

@@ -69,13 +69,17 @@ impl Memory {
                 let entries = asked["Entries"].as_array().cloned().unwrap_or_default();
                 let bodies = entries.iter().filter_map(|entry| entry["MessageBody"].as_str().map(str::to_owned));
                 self.held().queues.entry(name).or_default().extend(bodies);
-                let done = entries.iter().map(|entry| json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": ""}));
+                let done =
+                    entries.iter().map(|entry| json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": ""}));
                 (StatusCode::OK, json!({"Successful": done.collect::<Vec<_>>(), "Failed": []}))
             }
             "GetQueueAttributes" => (StatusCode::OK, json!({"Attributes": {}})),
             other => {
                 let message = format!("{other} is not asked for by the functions");
-                (StatusCode::BAD_REQUEST, json!({"__type": "com.amazonaws.sqs#UnsupportedOperation", "message": message}))
+                (
+                    StatusCode::BAD_REQUEST,
+                    json!({"__type": "com.amazonaws.sqs#UnsupportedOperation", "message": message}),
+                )
             }
         }
     }
@@ -107,13 +111,7 @@ impl Memory {
     }
 }
 
-async fn answer(
-    State(memory): State<Memory>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+async fn answer(State(memory): State<Memory>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     if let Some(operation) = target.strip_prefix("AmazonSQS.") {
         let (status, told) = memory.queue(operation, &serde_json::from_slice(&body).unwrap_or_default());

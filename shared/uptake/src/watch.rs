@@ -340,9 +340,7 @@ pub fn alarms(course: Course, candidates: u64, wave: &WaveProgress, today: Date,
     } else {
         let share = expected.booked / real(now.sent).max(1.0);
         let silent = wave.areas.iter().filter(|(_, area)| area.came == 0 && real(area.sent) * share >= SURELY_SOME);
-        found.extend(
-            silent.map(|(code, area)| Alarm::AreaWithoutBookings { area: code.clone(), sent: area.sent }),
-        );
+        found.extend(silent.map(|(code, area)| Alarm::AreaWithoutBookings { area: code.clone(), sent: area.sent }));
     }
     found.extend(harm(&now));
     found

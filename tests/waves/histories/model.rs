@@ -209,7 +209,10 @@ impl Model {
                 Next::Call(due) => (due, 2),
                 Next::Nothing => continue,
             };
-            if !(from..=today).contains(&due) || self.people[person].stands != Stands::Open || self.wave != Wave::Released {
+            if !(from..=today).contains(&due)
+                || self.people[person].stands != Stands::Open
+                || self.wave != Wave::Released
+            {
                 continue;
             }
             let against = self.stands_against(person) || self.already(person, step);

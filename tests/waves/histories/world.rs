@@ -292,10 +292,13 @@ impl World {
 
     async fn due(&self) -> Result<(), String> {
         let _ = self.inner.memory.take("INVITATION_ISSUE");
-        invitation_issue::handle(&self.inner.service, &self.rules, json!({"action": "due"})).await.map_err(|e| e.to_string())?;
+        invitation_issue::handle(&self.inner.service, &self.rules, json!({"action": "due"}))
+            .await
+            .map_err(|e| e.to_string())?;
         let jobs: Vec<Value> =
             self.inner.memory.take("INVITATION_ISSUE").iter().map(|body| serde_json::from_str(body).unwrap()).collect();
-        let jobs: Vec<IssueJob> = jobs.into_iter().map(|mut job| serde_json::from_value(job["body"].take()).unwrap()).collect();
+        let jobs: Vec<IssueJob> =
+            jobs.into_iter().map(|mut job| serde_json::from_value(job["body"].take()).unwrap()).collect();
         // Each comes twice.
         self.issue(&jobs).await?;
         self.issue(&jobs).await
@@ -321,7 +324,9 @@ impl World {
                 }
                 *self.taken.entry(id).or_default() += 1;
                 if crash == Crash::Never {
-                    conclude(store, &claimed.0, MessageState::Sent, None, None).await.map_err(|error| error.to_string())?;
+                    conclude(store, &claimed.0, MessageState::Sent, None, None)
+                        .await
+                        .map_err(|error| error.to_string())?;
                 }
             }
             Claim::Ask(message) => {

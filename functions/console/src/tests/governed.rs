@@ -79,7 +79,10 @@ async fn what_is_done_goes_to_wave_planning_with_the_sessions_own_token() {
     let body = "action=confirm&version=3&reason=looked+at+it&bounces=yes&print_proof=yes";
     post_as("planner", source.clone(), body).await;
     let order = source.orders.lock().unwrap().pop().unwrap();
-    assert_eq!((order.action, order.checked), (WaveAction::Confirm, vec!["bounces".to_owned(), "print_proof".to_owned()]));
+    assert_eq!(
+        (order.action, order.checked),
+        (WaveAction::Confirm, vec!["bounces".to_owned(), "print_proof".to_owned()])
+    );
     for (body, status, text) in [
         ("action=approve&version=3&reason=", 400, "Say why"),
         ("action=approve&reason=clinics+have+room", 400, "which version"),
@@ -92,7 +95,10 @@ async fn what_is_done_goes_to_wave_planning_with_the_sessions_own_token() {
         assert_eq!(answer.status, status, "{body}");
         answer.has(&[text]);
     }
-    assert_eq!(post_as("analyst", source.clone(), "action=approve&version=3&reason=clinics+have+room").await.status, 403);
+    assert_eq!(
+        post_as("analyst", source.clone(), "action=approve&version=3&reason=clinics+have+room").await.status,
+        403
+    );
     assert!(source.orders.lock().unwrap().is_empty());
 }
 
@@ -105,9 +111,16 @@ async fn what_is_wrong_with_a_wave_is_said_in_words_beside_what_was_expected() {
         {"campaign": "flu-2025", "wave": "w0", "alarm": {"kind": "not_released", "days": 2}, "text": "its day was 2 days ago and it is not released"}
     ]}"#;
     let known = r#"{"manifest": "m", "waves": {"w1": {"days": {"2025-10-13": {"sent": 5500, "delivered": 5000, "unheard": 100, "booked": 600}}}}}"#;
-    source.watched = [("alarms", told), ("flu-2025", known)].map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+    source.watched =
+        [("alarms", told), ("flu-2025", known)].map(|(name, text)| (name.to_owned(), text.to_owned())).into();
     let page = get_as("planner", source.clone(), PAGE).await;
-    page.has(&["115 of 715 messages did not arrive.", "1 minute ago", "13 October 2025", "5,500 (6,000 decided)", "600 (660)"]);
+    page.has(&[
+        "115 of 715 messages did not arrive.",
+        "1 minute ago",
+        "13 October 2025",
+        "5,500 (6,000 decided)",
+        "600 (660)",
+    ]);
     assert!(!page.body.contains("2 days ago and it is not released"), "that is another wave");
     let all = get_as("engineer", source, "/waves").await;
     all.has(&["flu-2025, w1", "115 of 715", "flu-2025, w0", "its day was 2 days ago and it is not released."]);
