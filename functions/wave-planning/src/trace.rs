@@ -61,7 +61,9 @@ pub(crate) async fn trace(service: &Service, by: &Staff, id: &str, reason: &str)
     let mut text = "person,what,day,reference\n".to_owned();
     for line in &lines {
         let day = line.day.map(|day| day.to_string()).unwrap_or_default();
-        text.push_str(&format!("{},{},{day},{}\n", line.person, line.what, line.reference));
+        // A supplier's reference may hold anything.
+        let reference = line.reference.replace('"', "\"\"");
+        text.push_str(&format!("{},{},{day},\"{reference}\"\n", line.person, line.what));
     }
     service.objects.put(Bucket::Exports, &object, text.into_bytes(), "text/csv").await?;
     Ok(told)
