@@ -84,7 +84,7 @@ fn act() -> impl Strategy<Value = Act> {
 
 #[test]
 fn any_history_ends_for_every_person_as_the_model_says() {
-    let cases = std::env::var("IMS_HISTORIES").map_or(48, |cases| cases.parse().unwrap());
+    let cases = std::env::var("IMS_HISTORIES").map_or(24, |cases| cases.parse().unwrap());
     let mut runner =
         TestRunner::new(Config { cases, max_shrink_iters: 400, failure_persistence: None, ..Config::default() });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

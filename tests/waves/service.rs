@@ -40,7 +40,6 @@ pub fn staff(name: &str, role: &str) -> String {
 pub struct InMemory {
     pub service: Service,
     pub verifier: Verifier,
-    pub database: DynamoDb,
     pub memory: Memory,
     db: aws_sdk_dynamodb::Client,
 }
@@ -96,7 +95,7 @@ impl InMemory {
         service.objects.put_json(Bucket::Snapshot, &Manifest::key(&manifest.id), &manifest).await.unwrap();
         let pointer = ManifestPointer { version: 1, manifest: manifest.id, ..ManifestPointer::default() };
         service.store.publish_manifest(&pointer, 0).await.unwrap();
-        Self { service, verifier, database, memory, db }
+        Self { service, verifier, memory, db }
     }
 
     /// Sets the business day, which the functions know at once.

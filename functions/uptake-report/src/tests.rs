@@ -175,6 +175,7 @@ fn drawn(people: &[PersonRow], contacts: &[ContactRow]) -> Picture {
         funnel,
         tally: counted,
         trend,
+        progress: Waves::default(),
     };
     let manifest = Manifest {
         schema: 1,

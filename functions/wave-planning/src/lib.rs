@@ -9,6 +9,7 @@ pub mod canary;
 mod govern;
 mod holds;
 mod release;
+mod trace;
 mod watch;
 
 use ims_decision::{DecisionError, Rules};
@@ -19,7 +20,7 @@ use ims_messaging::{Bucket, MessagingError, ObjectError, PartJob, Queue};
 use ims_runtime::Service;
 use ims_runtime::auth::{AuthError, Staff, Verifier};
 use ims_runtime::clock::ClockError;
-use ims_snapshot::Manifest;
+use ims_snapshot::{Manifest, SnapshotError};
 use ims_store::{Overtaken, StoreError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -87,6 +88,13 @@ pub enum Request {
     },
     /// The holds that stand.
     Holds,
+    /// List everybody whom a hold concerns.
+    Trace {
+        /// Its id.
+        hold: String,
+        /// Why.
+        reason: String,
+    },
     /// Look for waves that are late, silent or bouncing, pause those that do harm, and say so: a schedule's request.
     Watch,
     /// Plan whatever is due on the business day and release what was approved: the schedule's request.
@@ -206,6 +214,9 @@ pub enum PlanningError {
     /// Queues.
     #[error(transparent)]
     Messaging(#[from] MessagingError),
+    /// Parquet.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
     /// Rules.
     #[error(transparent)]
     Decision(#[from] DecisionError),
@@ -244,6 +255,7 @@ pub async fn handle(service: &Service, verifier: &Verifier, event: Value) -> Res
         Request::Close(order) => act(WaveAction::Close, order).await,
         Request::Hold { scope, reason } => Ok(json!({"hold": holds::put(service, &by()?, &scope, &reason).await?})),
         Request::Lift { hold, reason } => Ok(json!({"hold": holds::lift(service, &by()?, &hold, &reason).await?})),
+        Request::Trace { hold, reason } => trace::trace(service, &by()?, &hold, &reason).await,
         Request::Holds => Ok(json!({"holds": service.store.holds(0).await?.standing})),
         Request::Watch => watch::watch(service).await,
         Request::Tick => tick(service).await,

@@ -1,5 +1,8 @@
 //! Wires the function to Lambda.
 
+// One request is many steps, each a future within another.
+#![recursion_limit = "256"]
+
 use ims_runtime::auth::Verifier;
 use ims_runtime::{Service, settings};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};

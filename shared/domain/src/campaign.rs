@@ -268,6 +268,17 @@ impl ContactPlan {
         u8::try_from(self.valid_doses(given, born).count()).unwrap_or(u8::MAX)
     }
 
+    /// The step after one that is taken today, with the day it falls due: by the day of issue, and where this one is late, as
+    /// many days after it as the plan has between them.
+    #[must_use]
+    pub fn step_after(&self, taken: Step, issued: Date, today: Date) -> Option<(Step, Date)> {
+        let (next, due) = self.next_step(taken, issued)?;
+        let after = |step: Step| self.steps.iter().find(|plan| plan.step == step).map_or(0, |plan| plan.after_days);
+        let between = after(next).saturating_sub(after(taken));
+        let not_before = today.checked_add(Span::new().days(i64::from(between))).ok()?;
+        Some((next, due.max(not_before)))
+    }
+
     /// The step after a step, with the day it falls due for an invitation issued on a day.
     #[must_use]
     pub fn next_step(&self, after: Step, issued: Date) -> Option<(Step, Date)> {
@@ -306,6 +317,13 @@ mod tests {
         assert_eq!(plan().next_step(Step::Invite, issued), Some((Step::Reminder, date(2025, 10, 20))));
         assert_eq!(plan().next_step(Step::Reminder, issued), Some((Step::Call, date(2025, 11, 3))));
         assert_eq!(plan().next_step(Step::Call, issued), None);
+        let after = |today| plan().step_after(Step::Reminder, issued, today);
+        assert_eq!(after(date(2025, 10, 20)), Some((Step::Call, date(2025, 11, 3))));
+        assert_eq!(
+            after(date(2025, 11, 20)),
+            Some((Step::Call, date(2025, 12, 4))),
+            "a late reminder puts the call off"
+        );
     }
 
     /// Valid doses of somebody born on a day, under a schedule.

@@ -203,18 +203,34 @@ impl Model {
         let from = self.up_to.unwrap_or_default();
         let today = self.day;
         self.up_to = Some(today);
-        for person in 0..PEOPLE {
-            let (due, step) = match self.people[person].next {
-                Next::Reminder(due) => (due, 1),
-                Next::Call(due) => (due, 2),
-                Next::Nothing => continue,
-            };
-            if !(from..=today).contains(&due)
-                || self.people[person].stands != Stands::Open
-                || self.wave != Wave::Released
-            {
+        let due: Vec<(usize, usize)> = (0..PEOPLE)
+            .filter_map(|person| match self.people[person].next {
+                Next::Reminder(due) => Some((person, due, 1)),
+                Next::Call(due) => Some((person, due, 2)),
+                Next::Nothing => None,
+            })
+            .filter(|(_, due, _)| (from..=today).contains(due))
+            .map(|(person, _, step)| (person, step))
+            .collect();
+        for (person, step) in due {
+            if self.people[person].stands != Stands::Open || self.wave != Wave::Released {
                 continue;
             }
+            // Under a number that was superseded it ends, and goes on under the one that took its place.
+            let person = match self.root(person).filter(|root| *root != person) {
+                None => person,
+                Some(root) => {
+                    let issued = self.people[person].issued;
+                    (self.people[person].stands, self.people[person].next) = (Stands::Closed, Next::Nothing);
+                    if !matches!(self.people[root].stands, Stands::Nowhere | Stands::Suppressed) {
+                        continue;
+                    }
+                    let survivor = &mut self.people[root];
+                    (survivor.stands, survivor.issued) = (Stands::Open, issued);
+                    survivor.next = if step == 1 { Next::Reminder(today) } else { Next::Call(today) };
+                    root
+                }
+            };
             let against = self.stands_against(person) || self.already(person, step);
             let one = &mut self.people[person];
             if !against && one.held && step == 2 {
@@ -223,7 +239,7 @@ impl Model {
             if against {
                 (one.stands, one.next) = (Stands::Closed, Next::Nothing);
             } else if step == 1 {
-                (one.texts[1], one.next) = (Some(Text::Queued), Next::Call(one.issued + 28));
+                (one.texts[1], one.next) = (Some(Text::Queued), Next::Call((one.issued + 28).max(today + 14)));
             } else {
                 (one.call, one.next) = (true, Next::Nothing);
             }
