@@ -124,7 +124,7 @@ def is_there(packages, named):
     # Unit tests of a crate may have files of their own under src/tests.
     files = [
         folders[crate] / place
-        for place in (f"src/{way}.rs", f"src/{way}/mod.rs", f"src/{way}/tests.rs", f"src/tests/{way}.rs", f"tests/{way}.rs", f"e2e/{way}.rs", "src/tests.rs")
+        for place in (f"src/{way}.rs", f"src/{way}/mod.rs", f"src/{way}/tests.rs", f"src/tests/{way}.rs", f"tests/{way}.rs", f"e2e/{way}.rs", f"{way}.rs", "src/tests.rs")
     ]
     return any(path.is_file() and test in RUST_TEST.findall(path.read_text()) for path in files)
 

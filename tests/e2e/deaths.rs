@@ -88,7 +88,7 @@ async fn a_death_that_is_posted_stops_the_text_that_is_on_its_way() {
 
     // Notify takes nothing, so that every text has been claimed, and waits.
     stack.notify("_failures", Some(&json!([{"mode": "status_500"}]))).await.unwrap();
-    planning(json!({"action": "release", "campaign": campaign, "wave": "w1"})).await;
+    stack.running.release(&campaign, "w1").await.unwrap();
     let (dead, alive) = (person(&stack, 0).await, person(&stack, 1).await);
     for of in [dead, alive] {
         text(&stack, &campaign, of, |message| message.attempt > 0).await;

@@ -187,8 +187,7 @@ async fn one_text_a_person_and_nobody_missed_whatever_fails() {
     });
     stack.deliver_twice(true).await.unwrap();
     let begun = Instant::now();
-    let release = json!({"action": "release", "campaign": campaign, "wave": "w1"});
-    stack.running.invoke("wave-planning", &release).await.unwrap();
+    stack.running.release(&campaign, "w1").await.unwrap();
     while begun.elapsed() < UNREST {
         tokio::time::sleep(Duration::from_secs(3)).await;
         send_all_again(&stack, &campaign, &mut draw).await;

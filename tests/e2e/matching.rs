@@ -69,11 +69,12 @@ async fn invited(stack: &Stack, name: &str, person: PersonId) -> Option<(Invitat
         assert!(begun.elapsed() < Duration::from_secs(60), "{status}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    planning(json!({"action": "release", "campaign": campaign, "wave": "w1"})).await;
+    stack.running.release(&campaign, "w1").await.unwrap();
     stack.running.quiet().await.unwrap();
     let invitations: Vec<Invitation> =
         stack.items("invitation", &format!("P#{person}"), &format!("C#{campaign}#")).await.unwrap();
-    planning(json!({"action": "stop", "campaign": campaign, "wave": "w1"})).await;
+    let close = json!({"action": "close", "campaign": campaign, "wave": "w1", "reason": "the test is over"});
+    planning(close).await;
     invitations.first().map(|invitation| (invitation.state, invitation.reason))
 }
 

@@ -188,6 +188,14 @@ class Register:
         if number:
             self.person(number).replaced.append(person)
 
+    def survivor(self, person):
+        """Whoever holds the number at the end of the chain of those that superseded a person's; in a circle, the person."""
+        seen, at = [], person
+        while at.superseded_by and not any(at is one for one in seen):
+            seen.append(at)
+            at = self.person(at.superseded_by)
+        return person if at.superseded_by else at
+
     # Cohorts and wishes --------------------------------------------------------------------------------------------
 
     def cohort_row(self, row, order, today):

@@ -65,6 +65,7 @@ class Campaign:
         self.eligible = set()
         self.invited = set()  # (NHS number, dose) written to about it, in whatever wave
         self.open = []
+        self.carried = set()  # (NHS number, dose) that an invitation of a superseded number goes on under
         self.last_outcome = {}  # NHS number -> latest reason, `None` where written to
         self.reminder_outcomes = {}  # (NHS number, dose) -> reason, `None` where written to
         self.calls = set()  # (NHS number, dose)
@@ -213,6 +214,9 @@ class Replay:
             step, _ = invitation.steps_left.pop(0)
             number, dose = invitation.nhs_number, invitation.dose
             person = self.register.people[number]
+            survivor = self.register.survivor(person)
+            if survivor is not person:
+                self.go_on(campaign, invitation, survivor, step, today)
             reason = self.reason_against(person, campaign, dose, today)
             if reason is None and self.already_written(person, campaign, dose, step):
                 reason = "already_written"
@@ -225,6 +229,16 @@ class Replay:
             campaign.reminder_outcomes[number, dose] = reason
             self.write(campaign, number, dose, step, reason, today)
         campaign.open = [invitation for invitation in campaign.open if invitation.steps_left]
+
+    def go_on(self, campaign, invitation, survivor, step, today):
+        """An invitation goes on under the number that superseded its own, unless that was written to about the dose too."""
+        known = (survivor.nhs_number, invitation.dose)
+        if known in campaign.invited or known in campaign.carried:
+            return
+        campaign.carried.add(known)
+        steps = [(step, today), *invitation.steps_left]
+        # It is looked at in this run, since it stands behind the one that goes on.
+        campaign.open.append(Invitation(*known, invitation.issued, steps))
 
     def write(self, campaign, number, dose, step, reason, today):
         """Notes the message that leaves, or the reason that none does."""
@@ -242,7 +256,7 @@ class Replay:
         """The campaign in numbers of people, in the shape of the demo's report."""
         selected = set().union(*(wave.candidates for wave in campaign.waves.values()))
         keys = [key for key in self.messages if key.campaign == campaign.id]
-        sent = {key.nhs_number for key in keys}
+        sent = {key.nhs_number for key in keys} & selected
         suppressed = Counter(
             campaign.last_outcome[number] for number in selected - sent if campaign.last_outcome.get(number)
         )

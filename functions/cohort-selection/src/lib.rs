@@ -92,7 +92,8 @@ async fn preview(service: &Service, rules: &RulesCache, job: PreviewJob) -> Resu
     let manifest: Manifest = service.objects.read_json(Bucket::Snapshot, &Manifest::key(&draft.manifest)).await?;
     let key = manifest.part_key::<PersonRow>(job.part).ok_or_else(|| absent(&format!("snapshot part {}", job.part)))?;
     let people: Vec<PersonRow> = read_parquet(service.objects.read(Bucket::Snapshot, key).await?)?;
-    let definition = Definition { campaign: draft.campaign, version: 0, rules: draft.rules, plan: draft.plan };
+    let definition =
+        Definition { campaign: draft.campaign, version: 0, rules: draft.rules, plan: draft.plan, authors: vec![] };
     let found = preview::preview(&Rules::new(definition)?, Some(&base), &people, draft.day)?;
     service.objects.put_json(Bucket::Work, &PreviewPart::key(&job.campaign, &job.draft, job.part), &found).await?;
     tracing::info!(campaign = %job.campaign, draft = %job.draft, part = job.part, "part previewed");

@@ -23,6 +23,8 @@ pub mod session;
 mod sign_in;
 mod source;
 mod system;
+mod watched;
+mod wave;
 mod waves;
 mod words;
 
@@ -43,7 +45,7 @@ pub use assets::Assets;
 pub use live::Live;
 pub use source::{
     CampaignRecord, FileRuling, Matched, MatchedFile, MatchingList, PersonFile, QueueDepth, SnapshotState, Source,
-    SourceError,
+    SourceError, WaveOrder,
 };
 
 use layout::{Frame, Problem};
@@ -207,7 +209,11 @@ pub fn router(console: Arc<Console>) -> Router {
                 ("/campaigns/{campaign}/drafts/{draft}/examples", get(drafts::examples)),
             ],
         ))
-        .merge(room(&console, Room::Waves, &[("/waves", get(waves::page))]))
+        .merge(room(
+            &console,
+            Room::Waves,
+            &[("/waves", get(waves::page)), ("/waves/{campaign}/{wave}", get(wave::one).post(wave::act))],
+        ))
         .merge(room(
             &console,
             Room::Person,

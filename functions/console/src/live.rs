@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_lambda::primitives::Blob;
 use futures::future::{BoxFuture, try_join_all};
 use ims_decision::preview::PreviewPart;
+use ims_domain::wave::Wave;
 use ims_domain::{NhsNumber, PersonId};
 use ims_messaging::{Bucket, PreviewJob, Queue};
 use ims_runtime::{Service, settings};
@@ -19,8 +20,12 @@ use serde_json::{Value, json};
 
 use crate::source::{
     CampaignRecord, FileRuling, Matched, MatchedFile, MatchingList, PersonFile, QueueDepth, SnapshotState, Source,
-    SourceError,
+    SourceError, WaveOrder,
 };
+
+/// Variables that name functions.
+const FEED_INTAKE: &str = "IMS_FUNCTION_FEED_INTAKE";
+const WAVE_PLANNING: &str = "IMS_FUNCTION_WAVE_PLANNING";
 
 /// Tables, buckets and queues of this stack.
 #[derive(Debug)]
@@ -32,11 +37,14 @@ pub struct Live {
     lambda: aws_sdk_lambda::Client,
     /// Name of the function that takes feed files in.
     feed_intake: Option<String>,
+    /// Name of the function that plans and governs waves.
+    wave_planning: Option<String>,
 }
 
 impl Live {
     /// With dead-letter queues from `IMS_DLQ_<NAME>` and `IMS_QUEUE_UNDELIVERED`; one that is not set is shown as such.
-    /// `IMS_FUNCTION_FEED_INTAKE` names the function that decisions about feed files go to.
+    /// `IMS_FUNCTION_FEED_INTAKE` names the function that decisions about feed files go to, `IMS_FUNCTION_WAVE_PLANNING`
+    /// that for waves.
     pub async fn from_env(service: Service) -> Self {
         let dead = Queue::ALL
             .into_iter()
@@ -44,17 +52,23 @@ impl Live {
             .collect();
         let lambda = aws_sdk_lambda::Client::new(&service.settings.aws().await);
         let undelivered = settings::optional("IMS_QUEUE_UNDELIVERED");
-        Self { service, dead, undelivered, lambda, feed_intake: settings::optional("IMS_FUNCTION_FEED_INTAKE") }
+        let (feed_intake, wave_planning) = (settings::optional(FEED_INTAKE), settings::optional(WAVE_PLANNING));
+        Self { service, dead, undelivered, lambda, feed_intake, wave_planning }
     }
 
-    /// Invokes `feed-intake`; what it says where it refuses.
-    async fn invoke_intake(&self, request: &Value) -> Result<Result<(), String>, SourceError> {
-        let failed = "the function feed-intake";
-        let name = self.feed_intake.as_ref().ok_or("IMS_FUNCTION_FEED_INTAKE is not set");
-        let name = name.map_err(SourceError::of(failed))?;
+    /// Invokes a function; what it says where it refuses.
+    async fn invoke(
+        &self,
+        function: &'static str,
+        variable: &str,
+        name: Option<&String>,
+        request: &Value,
+    ) -> Result<Result<(), String>, SourceError> {
+        let failed = || format!("the function {function}");
+        let name = name.ok_or_else(|| format!("{variable} is not set")).map_err(SourceError::of(&failed()))?;
         let payload = Blob::new(request.to_string().into_bytes());
         let answer = self.lambda.invoke().function_name(name).payload(payload).send().await;
-        let answer = answer.map_err(SourceError::of(failed))?;
+        let answer = answer.map_err(SourceError::of(&failed()))?;
         if answer.function_error().is_none() {
             return Ok(Ok(()));
         }
@@ -149,6 +163,29 @@ impl Source for Live {
 
     fn campaigns(&self) -> BoxFuture<'_, Result<Vec<CampaignRecord>, SourceError>> {
         Box::pin(async { self.read_campaigns().await.map_err(SourceError::of("the campaigns")) })
+    }
+
+    fn wave<'a>(&'a self, campaign: &'a str, wave: &'a str) -> BoxFuture<'a, Result<Option<Wave>, SourceError>> {
+        Box::pin(async move { self.service.store.wave(campaign, wave).await.map_err(SourceError::of("the wave")) })
+    }
+
+    fn govern(&self, order: WaveOrder) -> BoxFuture<'_, Result<Result<(), String>, SourceError>> {
+        Box::pin(async move {
+            let WaveOrder { campaign, wave, action, version, reason, checked, token } = order;
+            let request = json!({
+                "action": action.name(), "campaign": campaign, "wave": wave, "version": version, "reason": reason,
+                "checked": checked, "token": token,
+            });
+            self.invoke("wave-planning", WAVE_PLANNING, self.wave_planning.as_ref(), &request).await
+        })
+    }
+
+    fn watched<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, SourceError>> {
+        Box::pin(async move {
+            let key = format!("watch/{file}.json");
+            let read = self.service.objects.get(Bucket::Exports, &key).await;
+            read.map_err(SourceError::of("the watch over waves"))
+        })
     }
 
     fn picture<'a>(&'a self, campaign: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, SourceError>> {
@@ -248,7 +285,8 @@ impl Source for Live {
         Box::pin(async move {
             let action = if ruling.approved { "approve" } else { "refuse" };
             let FileRuling { file, by, reason, .. } = ruling;
-            self.invoke_intake(&json!({"action": action, "file": file, "by": by, "reason": reason})).await
+            let request = json!({"action": action, "file": file, "by": by, "reason": reason});
+            self.invoke("feed-intake", FEED_INTAKE, self.feed_intake.as_ref(), &request).await
         })
     }
 

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use ims_decision::preview::PreviewPart;
-use ims_domain::campaign::Wave;
 use ims_domain::invitation::{Call, Invitation, Message};
 use ims_domain::record::{Booking, Immunisation, Record};
+use ims_domain::wave::{Wave, WaveAction};
 use ims_domain::{NhsNumber, Person, PersonId};
 use ims_messaging::Depth;
 use ims_store::{
@@ -138,8 +138,28 @@ pub struct FileRuling {
     pub reason: String,
 }
 
+/// What is to be done to a wave, in the name of whoever is signed in.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WaveOrder {
+    /// Campaign.
+    pub campaign: String,
+    /// Wave.
+    pub wave: String,
+    /// What.
+    pub action: WaveAction,
+    /// Version of the wave that was shown.
+    pub version: u64,
+    /// Why.
+    pub reason: String,
+    /// What was looked at, of a canary that is confirmed.
+    pub checked: Vec<String>,
+    /// The session's token, which `wave-planning` verifies.
+    pub token: String,
+}
+
 /// What the console reads. It writes audit entries, drafts with the jobs of their previews, and decisions about records
-/// that wait to be matched; what is decided about a file it hands to the function whose affair it is. Nothing else.
+/// that wait to be matched; what is decided about a file or a wave it hands to the function whose affair it is. Nothing
+/// else.
 pub trait Source: Send + Sync {
     /// System time.
     fn now(&self) -> Timestamp;
@@ -147,6 +167,12 @@ pub trait Source: Send + Sync {
     fn business_now(&self) -> BoxFuture<'_, Result<Timestamp, SourceError>>;
     /// All campaigns, by name.
     fn campaigns(&self) -> BoxFuture<'_, Result<Vec<CampaignRecord>, SourceError>>;
+    /// A wave as it is now.
+    fn wave<'a>(&'a self, campaign: &'a str, wave: &'a str) -> BoxFuture<'a, Result<Option<Wave>, SourceError>>;
+    /// Has `wave-planning` do something to a wave; what it says where it refuses.
+    fn govern(&self, order: WaveOrder) -> BoxFuture<'_, Result<Result<(), String>, SourceError>>;
+    /// A file of the watch over waves, by name: a campaign's, or `alarms`; `None` before the first.
+    fn watched<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, SourceError>>;
     /// A campaign's picture file; `None` before the first report.
     fn picture<'a>(&'a self, campaign: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, SourceError>>;
     /// All queues.

@@ -216,9 +216,14 @@ fn need_waves(needs: &mut Vec<Need>, records: &[CampaignRecord]) {
                 format!("Wave {} of {} is paused", wave.wave, wave.campaign),
                 "Nothing leaves until it is resumed or stopped: ask its planner which.".to_owned(),
             )),
-            WaveState::Selected => needs.push((
-                format!("Wave {} of {} is selected and not released", wave.wave, wave.campaign),
-                "It is released on the schedule if its size is within the approved numbers; if it stays so, ask its planner."
+            WaveState::Stopped => needs.push((
+                format!("Wave {} of {} is stopped", wave.wave, wave.campaign),
+                "Nothing leaves until two planners review and approve it anew, and it is released; or until it is closed."
+                    .to_owned(),
+            )),
+            WaveState::Selected | WaveState::Reviewed => needs.push((
+                format!("Wave {} of {} is selected and not approved", wave.wave, wave.campaign),
+                "It is released on the schedule once two planners, neither its author, have reviewed and approved it."
                     .to_owned(),
             )),
             _ => {}
@@ -355,7 +360,7 @@ fn waves_in_flight(records: &[CampaignRecord]) -> Markup {
     let waves: Vec<_> = records
         .iter()
         .flat_map(|record| &record.waves)
-        .filter(|wave| !matches!(wave.state, WaveState::Stopped))
+        .filter(|wave| !matches!(wave.state, WaveState::Closed))
         .collect();
     html! {
         section aria-labelledby="in-flight" {

@@ -7,7 +7,8 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, header};
 use futures::future::BoxFuture;
 use ims_decision::preview::PreviewPart;
-use ims_domain::campaign::{ContactPlan, Wave, WaveState};
+use ims_domain::campaign::ContactPlan;
+use ims_domain::wave::{Wave, WaveState};
 use ims_domain::{NhsNumber, PersonId};
 use ims_messaging::Depth;
 use ims_runtime::auth::{Claims, SigningKey};
@@ -68,6 +69,9 @@ struct Given {
     /// What was counted so far, part by part.
     previewed: Arc<Mutex<Vec<PreviewPart>>>,
     rulings: Arc<Mutex<Vec<FileRuling>>>,
+    orders: Arc<Mutex<Vec<WaveOrder>>>,
+    /// Files of the watch over waves.
+    watched: BTreeMap<String, String>,
     /// Whether the audit trail can be written.
     is_audited: bool,
 }
@@ -95,6 +99,23 @@ impl Source for Given {
     }
     fn campaigns(&self) -> BoxFuture<'_, Result<Vec<CampaignRecord>, SourceError>> {
         Box::pin(async { Ok(self.campaigns.clone()) })
+    }
+    fn wave<'a>(&'a self, campaign: &'a str, wave: &'a str) -> BoxFuture<'a, Result<Option<Wave>, SourceError>> {
+        let mut waves = self.campaigns.iter().flat_map(|record| &record.waves);
+        let found = waves.find(|held| (held.campaign.as_str(), held.wave.as_str()) == (campaign, wave)).cloned();
+        Box::pin(async move { Ok(found) })
+    }
+    fn govern(&self, order: WaveOrder) -> BoxFuture<'_, Result<Result<(), String>, SourceError>> {
+        Box::pin(async move {
+            if order.reason.contains("not yours") {
+                return Ok(Err("approve of wave 'w1' is for somebody else".to_owned()));
+            }
+            self.orders.lock().unwrap().push(order);
+            Ok(Ok(()))
+        })
+    }
+    fn watched<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, SourceError>> {
+        Box::pin(async move { Ok(self.watched.get(file).map(|text| text.as_bytes().to_vec())) })
     }
     fn picture<'a>(&'a self, campaign: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, SourceError>> {
         Box::pin(async move { Ok(self.pictures.get(campaign).cloned()) })
@@ -239,13 +260,15 @@ fn nothing() -> Given {
         queued: Arc::default(),
         previewed: Arc::default(),
         rulings: Arc::default(),
+        orders: Arc::default(),
+        watched: BTreeMap::new(),
         is_audited: true,
     }
 }
 
 fn season() -> Given {
     let plan: ContactPlan = serde_json::from_str(PLAN).unwrap();
-    let definition = Definition { campaign: "flu-2025".into(), version: 1, rules: RULES.into(), plan };
+    let definition = Definition { campaign: "flu-2025".into(), version: 1, rules: RULES.into(), plan, authors: vec![] };
     let wave = Wave {
         campaign: "flu-2025".into(),
         wave: "w1".into(),
@@ -259,6 +282,10 @@ fn season() -> Given {
         candidates: 6000,
         claims: 60,
         claims_sent: true,
+        released_on: Some(date(2025, 10, 6)),
+        authors: vec!["Ann Author".into()],
+        deeds: vec![],
+        version: 3,
     };
     let depth = Depth { waiting: 3, in_flight: 1, delayed: 0 };
     Given {
@@ -777,6 +804,7 @@ async fn behind_an_apis_stage_links_lead_through_it() {
 }
 
 mod drafts;
+mod governed;
 mod held;
 mod matching;
 mod people;

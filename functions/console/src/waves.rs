@@ -5,34 +5,41 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use futures::future::join_all;
-use ims_domain::campaign::{Wave, WaveState};
+use ims_domain::wave::{Wave, WaveState};
 use maud::{Markup, html};
 
 use crate::layout::{Frame, Problem, empty};
 use crate::rooms::Room;
 use crate::session::Staff;
-use crate::{Console, Shared, campaigns, words};
+use crate::wave::address;
+use crate::{Console, Shared, campaigns, watched, words};
 
 /// A wave's state as a tag.
 pub(crate) fn state_tag(state: WaveState) -> Markup {
     let (colour, text) = match state {
         WaveState::Selecting => ("blue", "being selected"),
-        WaveState::Selected => ("yellow", "selected, not released"),
+        WaveState::Selected => ("yellow", "draft, selected"),
+        WaveState::Reviewed => ("yellow", "reviewed, not approved"),
+        WaveState::Approved => ("aqua-green", "approved, not released"),
         WaveState::Released => ("green", "released"),
         WaveState::Paused => ("orange", "paused"),
-        WaveState::Stopped => ("grey", "stopped"),
+        WaveState::Stopped => ("red", "stopped"),
+        WaveState::Closed => ("grey", "closed"),
     };
     html! { strong class={ "nhsuk-tag nhsuk-tag--" (colour) } { (text) } }
 }
 
 /// What a state means, and what comes next.
-fn meaning(state: WaveState) -> &'static str {
+pub(crate) fn meaning(state: WaveState) -> &'static str {
     match state {
         WaveState::Selecting => "Parts of the population are being selected.",
-        WaveState::Selected => "Everybody is selected. Nothing leaves until it is released.",
+        WaveState::Selected => "Everybody is selected. It waits for a review, and for the approval of another person.",
+        WaveState::Reviewed => "It waits for the approval of somebody who neither wrote nor reviewed it.",
+        WaveState::Approved => "Nothing leaves until it is released: on its day, or by a planner.",
         WaveState::Released => "Messages may leave.",
         WaveState::Paused => "Nothing leaves until it is resumed.",
-        WaveState::Stopped => "Nothing leaves any more.",
+        WaveState::Stopped => "Nothing leaves. What waits is kept; to go on it is reviewed and approved anew.",
+        WaveState::Closed => "It is over. What had not left was withdrawn.",
     }
 }
 
@@ -74,8 +81,11 @@ async fn body(console: &Console, chosen: Option<&str>) -> Result<Markup, Problem
     rows.sort_by(|(_, one, _), (_, other, _)| {
         (other.selected_on, &one.campaign, &one.wave).cmp(&(one.selected_on, &other.campaign, &other.wave))
     });
+    let watch = watched::watch(console).await?;
+    let now = console.source().now();
     Ok(html! {
         h1 { "Waves" }
+        @if !rows.is_empty() { (watched::alarms(console, watch.as_ref(), None, now)) }
         @if !all.is_empty() {
             form class="ims-filters" method="get" action=(console.link("/waves")) {
                 div class="nhsuk-form-group" {
@@ -119,7 +129,7 @@ async fn body(console: &Console, chosen: Option<&str>) -> Result<Markup, Problem
                                 td class="nhsuk-table__cell" {
                                     a href=(console.link(&format!("/campaigns/{}", wave.campaign))) { (campaigns::name(&record.definition)) }
                                 }
-                                th scope="row" { (wave.wave) }
+                                th scope="row" { a href=(address(console, &wave.campaign, &wave.wave)) { (wave.wave) } }
                                 td class="nhsuk-table__cell" { (words::day(wave.selected_on)) }
                                 td class="nhsuk-table__cell" { (state_tag(wave.state)) br; span class="nhsuk-body-s" { (meaning(wave.state)) } }
                                 td class="nhsuk-table__cell ims-number" { (words::number(wave.eligible)) }

@@ -8,7 +8,7 @@ use ims_domain::record::Record;
 use ims_domain::{NhsNumber, VaccineType};
 use ims_runtime::Settings;
 use ims_runtime::auth::{Claims, Permissions, SigningKey, Verifier};
-use ims_store::{Actor, Definition, Tables};
+use ims_store::{Actor, AuditEntry, Definition, Tables};
 use ims_testkit::dynamodb::DynamoDb;
 use jiff::civil::date;
 use serde_json::Value;
@@ -86,13 +86,21 @@ impl Api {
             ),
         ] {
             let plan: ContactPlan = serde_json::from_str(plan).unwrap();
-            api.define(Definition { campaign: plan.campaign.clone(), version: 1, rules: rules.to_owned(), plan }).await;
+            api.define(Definition {
+                campaign: plan.campaign.clone(),
+                version: 1,
+                rules: rules.to_owned(),
+                plan,
+                authors: vec![],
+            })
+            .await;
         }
         api
     }
 
     async fn define(&self, definition: Definition) {
-        self.store.create_definition(&definition).await.unwrap();
+        let entry = AuditEntry::new(Timestamp::now(), "Ann Author", "define", definition.campaign.clone());
+        self.store.create_definition(&definition, &entry).await.unwrap();
     }
 
     /// Writes people as the store writes them, all in one transaction.

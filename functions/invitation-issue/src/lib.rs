@@ -139,6 +139,11 @@ async fn queue_due(service: &Service) -> Result<Value, IssueError> {
     let mut queued = BTreeMap::new();
     for campaign in service.store.campaigns().await? {
         let waves = service.store.waves(&campaign).await?;
+        let definition = service.store.latest_definition(&campaign).await?;
+        if definition.is_some_and(|definition| definition.plan.quiet_days.contains(&today)) {
+            // The next day that is not quiet begins where the last one ended.
+            continue;
+        }
         let Some(first) = waves.iter().map(|wave| wave.selected_on).min() else { continue };
         let from = service.store.due_taken_up_to(&campaign).await?.unwrap_or(first);
         let mut count = 0;

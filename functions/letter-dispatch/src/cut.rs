@@ -32,7 +32,7 @@ pub(crate) async fn cut(dispatcher: &Dispatcher) -> Result<Queued, DispatchError
             .waves(&campaign)
             .await?
             .into_iter()
-            .filter(|wave| !matches!(wave.state, WaveState::Released | WaveState::Stopped))
+            .filter(|wave| !matches!(wave.state, WaveState::Released | WaveState::Closed))
             .map(|wave| wave.wave)
             .collect();
         let jobs = jobs(&campaign, &waiting, &held_back);
@@ -50,7 +50,7 @@ async fn waiting(dispatcher: &Dispatcher, campaign: &str) -> Result<Vec<Message>
 }
 
 /// The jobs for letters that are queued: oldest first, one step to a batch, letters of waves that are held back left out
-/// (those of stopped waves are not, because their claim withdraws them).
+/// (those of closed waves are not, because their claim withdraws them).
 fn jobs(campaign: &str, waiting: &[Message], held_back: &HashSet<String>) -> Vec<LetterJob> {
     let mut by_step: BTreeMap<Step, Vec<&Message>> = BTreeMap::new();
     for message in waiting {

@@ -72,10 +72,12 @@ mod tests {
             doses: 1,
             dose_schedule: None,
             steps: vec![PlanStep { step: Step::Invite, after_days: 0 }],
+            quiet_days: vec![],
             waves: vec![],
         };
         let rules = include_str!("../../../tests/campaigns/flu.json").to_owned();
-        let rules = Rules::new(Definition { campaign: "flu-2025".into(), version: 1, rules, plan }).unwrap();
+        let rules =
+            Rules::new(Definition { campaign: "flu-2025".into(), version: 1, rules, plan, authors: vec![] }).unwrap();
         Recheck { campaigns: HashMap::from([("flu-2025".to_owned(), Arc::new(rules))]) }
     }
 

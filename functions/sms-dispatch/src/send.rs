@@ -38,20 +38,13 @@ pub(crate) async fn send(
             let (message, person) = *claimed;
             submit(store, dispatcher, &message, &person).await
         }
-        Claim::Ask(claimed) => {
-            let (message, person) = *claimed;
-            ask(store, dispatcher, &message, &person).await
-        }
+        Claim::Ask(message) => ask(store, dispatcher, &message).await,
     }
 }
 
-/// Asks Notify twice whether it has the text; sends it only if it has not.
-async fn ask(
-    store: &Store,
-    dispatcher: &Dispatcher,
-    message: &Message,
-    person: &Person,
-) -> Result<Option<u32>, DispatchError> {
+/// Asks Notify twice whether it has the text. One of which it has never heard is free for the next claim, which decides
+/// anew: meanwhile the wave may have been stopped, or the person have died.
+async fn ask(store: &Store, dispatcher: &Dispatcher, message: &Message) -> Result<Option<u32>, DispatchError> {
     for question in 0..2 {
         if question > 0 {
             tokio::time::sleep(dispatcher.between_questions).await;
@@ -69,7 +62,8 @@ async fn ask(
             }
         }
     }
-    submit(store, dispatcher, message, person).await
+    conclude(store, message, MessageState::Queued, None, None).await?;
+    Ok(Some(0))
 }
 
 /// Sends a text that this process has claimed.

@@ -9,6 +9,7 @@ mod areas;
 mod coverage;
 mod funnel;
 mod picture;
+mod progress;
 mod snapshot;
 mod standing;
 mod trend;
@@ -39,6 +40,7 @@ pub use trend::Day;
 use analysts::{Contact, Growing, Person, Vaccination};
 use coverage::Tally;
 use funnel::WavePart;
+use progress::Waves;
 use snapshot::Snapshot;
 use trend::Trend;
 
@@ -168,6 +170,7 @@ struct Campaign {
     funnel: Funnel,
     tally: Tally,
     trend: Trend,
+    progress: Waves,
 }
 
 async fn load(store: &Store, inputs: Inputs, business_date: Date) -> Result<Campaign, ReportError> {
@@ -197,6 +200,7 @@ async fn load(store: &Store, inputs: Inputs, business_date: Date) -> Result<Camp
         funnel: Funnel::default(),
         tally: Tally::default(),
         trend: Trend::default(),
+        progress: Waves::default(),
     })
 }
 
@@ -276,6 +280,10 @@ async fn report(service: &Service) -> Result<Value, ReportError> {
             tracing::warn!(campaign = %campaign.name, "the picture is of a later snapshot and was left");
         }
     }
+    for campaign in &mut campaigns {
+        let progress = std::mem::take(&mut campaign.progress);
+        progress.put(objects, &campaign.name, &pointer.manifest, date).await?;
+    }
     keys.push(funnel_key.clone());
     let funnels: BTreeMap<&str, &Funnel> =
         campaigns.iter().map(|campaign| (campaign.name.as_str(), &campaign.funnel)).collect();
@@ -346,6 +354,7 @@ async fn read_all(
                 .collect();
             campaign.funnel.add_part(&campaign.rules, &people, &contacts, &waves)?;
             campaign.trend.add_part(campaign.rules.plan(), &people, &contacts);
+            campaign.progress.add_part(campaign.rules.plan(), &people, &contacts);
             if let Some(day) = campaign.day {
                 tally(&mut campaign.tally, &campaign.rules, &people, day, date)?;
             }

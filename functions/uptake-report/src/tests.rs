@@ -15,9 +15,11 @@ fn rules() -> Rules {
         doses: 1,
         dose_schedule: None,
         steps: vec![PlanStep { step: Step::Invite, after_days: 0 }],
+        quiet_days: vec![],
         waves: vec![],
     };
-    Rules::new(Definition { campaign: "flu-2025".into(), version: 1, rules: RULES.into(), plan }).unwrap()
+    Rules::new(Definition { campaign: "flu-2025".into(), version: 1, rules: RULES.into(), plan, authors: vec![] })
+        .unwrap()
 }
 
 fn wave(name: &str, cohorts: &[&str]) -> Wave {
@@ -34,6 +36,10 @@ fn wave(name: &str, cohorts: &[&str]) -> Wave {
         candidates: 0,
         claims: 0,
         claims_sent: false,
+        released_on: Some(date(2025, 10, 6)),
+        authors: vec!["Ann Author".into()],
+        deeds: vec![],
+        version: 3,
     }
 }
 
@@ -169,6 +175,7 @@ fn drawn(people: &[PersonRow], contacts: &[ContactRow]) -> Picture {
         funnel,
         tally: counted,
         trend,
+        progress: Waves::default(),
     };
     let manifest = Manifest {
         schema: 1,

@@ -1,12 +1,12 @@
 //! Releasing a wave: candidates in order, cut into claims.
 
 use ims_domain::PersonId;
-use ims_domain::campaign::{Wave, WaveState};
+use ims_domain::wave::{Wave, WaveState};
 use ims_messaging::{Bucket, ClaimJob, IssueJob, Queue};
 use ims_runtime::Service;
 use serde_json::Value;
 
-use crate::{PlanningError, Which};
+use crate::PlanningError;
 
 /// People in a claim.
 const CLAIM: usize = 100;
@@ -14,60 +14,34 @@ const CLAIM: usize = 100;
 /// A candidate as selection lists them: place of the cohort, lot, person, dose, cohort.
 type Candidate = (u32, u64, PersonId, u8, String);
 
-/// Releases a selected wave. The gate opens first, then the claims go out; released again, all claims go out again,
-/// which issues nothing twice.
-pub(crate) async fn release(service: &Service, which: &Which) -> Result<Wave, PlanningError> {
-    let mut wave = crate::progress(service, which).await?;
-    let claims = match wave.state {
-        WaveState::Selected => {
-            check_approval(service, &wave).await?;
-            let claims = cut(service, &wave).await?;
-            wave.claims = u32::try_from(claims.len()).unwrap_or(u32::MAX);
-            wave.state = WaveState::Released;
-            service.store.move_wave(&wave, WaveState::Selected).await?;
-            claims
-        }
-        WaveState::Released => cut(service, &wave).await?,
-        state => {
-            return Err(PlanningError::State {
-                campaign: which.campaign.clone(),
-                wave: which.wave.clone(),
-                state: state.name(),
-                action: "released",
-            });
-        }
-    };
-    send(service, wave, &claims).await
+/// Claims that so many people are cut into.
+pub(crate) fn claims_of(candidates: u64) -> u32 {
+    u32::try_from(candidates.div_ceil(CLAIM as u64)).unwrap_or(u32::MAX)
 }
 
-/// Whether the schedule has to release a wave: it is selected, or a crash came between its gate and its claims.
-pub(crate) fn is_owed(wave: &Wave) -> bool {
-    wave.state == WaveState::Selected || (wave.state == WaveState::Released && !wave.claims_sent)
+/// Whether a crash came between the gate of a wave and its claims.
+pub(crate) fn is_unsent(wave: &Wave) -> bool {
+    wave.state == WaveState::Released && !wave.claims_sent
 }
 
-/// Sends the claims of a released wave, looks for due steps from its first day on, and notes that it is done. Whatever
-/// dies before the note is sent again by the schedule.
-async fn send(service: &Service, wave: Wave, claims: &[IssueJob]) -> Result<Wave, PlanningError> {
+/// Sends the claims of a released wave, of its canary alone where that is not confirmed, for whoever was not decided on; looks for due steps from its first day on, and
+/// notes that it is done. Whatever dies before the note is sent again by the schedule; what is sent again issues nothing
+/// twice.
+pub(crate) async fn send(service: &Service, wave: Wave) -> Result<Wave, PlanningError> {
+    let claims = cut(service, &wave).await?;
     service.store.look_for_due_from(&wave.campaign, wave.selected_on).await?;
-    service.queues.send(Queue::InvitationIssue, claims).await?;
-    let sent = Wave { claims_sent: true, ..wave };
-    match service.store.move_wave(&sent, WaveState::Released).await {
+    let first = if wave.waits_for_confirmation() { claims_of(wave.canary()) as usize } else { claims.len() };
+    service.queues.send(Queue::InvitationIssue, &claims[..first.min(claims.len())]).await?;
+    let sent = Wave { claims_sent: true, version: wave.version + 1, ..wave.clone() };
+    match service.store.move_wave(&sent, &wave, None).await {
         // Paused or stopped meanwhile: that state stands.
-        Err(error) if error.is_condition() => Ok(sent),
+        Err(error) if error.is_condition() => Ok(service.store.wave(&wave.campaign, &wave.wave).await?.unwrap_or(wave)),
         noted => Ok(noted.map(|()| sent)?),
     }
 }
 
-/// Lets a paused wave go on: the claims go out again, for whoever was not decided on, and due steps are looked for from
-/// the wave's first day.
-pub(crate) async fn resume(service: &Service, which: &Which) -> Result<Wave, PlanningError> {
-    let wave = crate::turn(service, which, WaveState::Paused, WaveState::Released, "resumed").await?;
-    let claims = cut(service, &wave).await?;
-    send(service, wave, &claims).await
-}
-
-/// A wave outside the campaign's approved numbers is not released. A maximum of 0 sets no bounds.
-async fn check_approval(service: &Service, wave: &Wave) -> Result<(), PlanningError> {
+/// A wave outside the campaign's approved numbers is neither approved nor released. A maximum of 0 sets no bounds.
+pub(crate) async fn check_bounds(service: &Service, wave: &Wave) -> Result<(), PlanningError> {
     let Some(definition) = service.store.definition(&wave.campaign, wave.definition).await? else {
         return Err(PlanningError::Unknown(format!("version {} of campaign '{}'", wave.definition, wave.campaign)));
     };

@@ -1,7 +1,7 @@
 //! `ims campaign`: work with campaign definitions.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -9,8 +9,10 @@ use clap::Subcommand;
 use ims_eligibility::{Campaign, Problem, parse_plan};
 use ims_snapshot::By;
 use jiff::civil::Date;
+use serde_json::{Value, json};
 
 use crate::preview::{self, Asked};
+use crate::wave::{Planning, Stack, Who};
 
 /// Arguments of `ims campaign`.
 #[derive(clap::Args)]
@@ -26,6 +28,19 @@ enum Command {
     Validate {
         /// JSON file with a CampaignConfig, or a contact plan.
         file: PathBuf,
+    },
+    /// Put a campaign's rules and contact plan in force as its next version: {"campaign", "version"}.
+    /// Exit status: 0 done, 1 refused, 2 a file or the stack cannot be reached.
+    Define {
+        /// JSON file with a CampaignConfig.
+        file: PathBuf,
+        /// Contact plan; by default FILE with .plan.json for .json.
+        #[arg(long, value_name = "FILE")]
+        plan: Option<PathBuf>,
+        #[command(flatten)]
+        who: Who,
+        #[command(flatten)]
+        stack: Stack,
     },
     /// Print how many people of a snapshot the campaign would invite, by cohort, as JSON:
     /// {"people", "seconds", "counts": [{"cohort", "key", "count"}]}.
@@ -64,10 +79,29 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             }
             Ok(ExitCode::FAILURE)
         }
+        Command::Define { file, plan, who, stack } => define(file, plan.as_deref(), who, stack),
         Command::Preview { file, snapshot, by, plan, on } => {
             preview::run(&Asked { file, snapshot, by: *by, plan: plan.as_deref(), on: *on })
         }
     }
+}
+
+fn define(file: &Path, plan: Option<&Path>, who: &Who, stack: &Stack) -> anyhow::Result<ExitCode> {
+    let read = |path: &Path| -> anyhow::Result<Value> {
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_slice(&bytes).with_context(|| format!("{} is no JSON", path.display()))
+    };
+    let plan = plan.map_or_else(|| file.with_extension("plan.json"), Path::to_owned);
+    let request = json!({"action": "define", "rules": read(file)?, "plan": read(&plan)?, "token": who.token()?});
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match runtime.block_on(async { Planning::connect(stack).await?.invoke(&request).await })? {
+        Ok(told) => println!("{told}"),
+        Err(why) => {
+            eprintln!("ims campaign: {why}");
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A contact plan is known by its `programme`; everything else should be a campaign.

@@ -7,6 +7,7 @@ mod matching;
 mod population;
 mod preview;
 mod token;
+mod wave;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,6 +33,8 @@ enum Command {
     Audit(audit::Args),
     /// Show the records that wait to be matched, decide about one, or take a decision back
     Matching(matching::Args),
+    /// Show a wave, and review, approve, release, pause, resume, stop or close it
+    Wave(wave::Args),
     /// Print a signed token of the sandbox issuer.
     Token(token::Args),
     /// Make synthetic people.
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Campaign(args) => campaign::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Matching(args) => matching::run(&args),
+        Command::Wave(args) => wave::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Population(args) => population::run(&args),
     };

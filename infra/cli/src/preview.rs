@@ -119,6 +119,7 @@ fn plan(asked: &Asked<'_>, campaign: &Campaign) -> anyhow::Result<ContactPlan> {
             doses: u8::MAX,
             dose_schedule: None,
             steps: Vec::new(),
+            quiet_days: vec![],
             waves: Vec::new(),
         });
     };

@@ -1,10 +1,11 @@
-//! Claiming a message: `queued → sending` under the person's version and the wave's gate.
+//! Claiming a message: `queued → sending` under the person's version, the wave's gate, and the holds that stand.
 //!
 //! A message leaves at that commit. Whoever finds it in `sending` later must wait for the fence and then ask the
 //! provider, because the one who claimed it may have sent it and died.
 
 use ims_domain::campaign::{Step, WaveState};
 use ims_domain::contact::{Channel, Reason, is_reachable};
+use ims_domain::hold::{Contact, template_of};
 use ims_domain::invitation::{Decision, Invitation, InvitationState, Message, MessageState};
 use ims_domain::person::Invite;
 use ims_domain::{BatchId, MessageId, Person};
@@ -12,7 +13,7 @@ use ims_store::{AuditEntry, DueEntry, Store, StoreError, keys, until_it_holds};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{DecisionError, RulesCache};
+use crate::{DecisionError, RulesCache, held_by};
 
 /// Attempts at a claim that others keep overtaking.
 const ATTEMPTS: u32 = 6;
@@ -27,14 +28,14 @@ pub enum Claim {
     /// Send it now: nobody has.
     Send(Box<(Message, Person)>),
     /// An earlier claimant may have sent it, and the fence has passed: ask the provider first.
-    Ask(Box<(Message, Person)>),
+    Ask(Box<Message>),
     /// An earlier claimant may still be sending it: come back after the fence.
     Wait,
     /// Nothing to do: sent, withdrawn or failed already.
     Done(MessageState),
     /// Withdrawn now, for this reason.
     Withdrawn(Reason),
-    /// The wave is paused: the message stays queued.
+    /// The wave is paused or stopped, or a hold stands: the message stays queued.
     Paused,
 }
 
@@ -53,8 +54,8 @@ pub async fn claim(
 ) -> Result<Claim, DecisionError> {
     until_it_holds(ATTEMPTS, async |tried| {
         if tried > 0 {
-            // Somebody wrote the person or the message, or the wave's gate closed.
-            rules.forget_waves();
+            // Somebody wrote the person or the message, the wave's gate closed, or a hold was put.
+            rules.forget();
         }
         try_claim(store, rules, id, today, now, fence, actor).await
     })
@@ -78,7 +79,7 @@ async fn try_claim(
             if message.claimed_at.is_some_and(|at| now.duration_since(at) < fence.0) {
                 return Ok(Claim::Wait);
             }
-            // Claimed anew, so that only one asks; the message left at the first claim, so nothing is re-decided.
+            // Claimed anew, so that only one asks. Unless it turns out that nothing left, nothing is re-decided.
             let claimed = Message {
                 attempt: message.attempt + 1,
                 claimed_at: Some(now),
@@ -86,28 +87,28 @@ async fn try_claim(
                 ..message.clone()
             };
             store.transaction().move_message(&claimed, message.version)?.commit().await?;
-            let person =
-                store.person(message.person).await?.ok_or_else(|| absent(format!("person of message {id}")))?;
-            return Ok(Claim::Ask(Box::new((claimed, person))));
+            return Ok(Claim::Ask(Box::new(claimed)));
         }
         state => return Ok(Claim::Done(state)),
     }
     let person = store.person(message.person).await?.ok_or_else(|| absent(format!("person of message {id}")))?;
-    match verdict(store, rules, &message, &person, today).await? {
-        Verdict::Send => {}
+    let holds = match verdict(store, rules, &message, &person, today).await? {
+        Verdict::Send(holds) => holds,
         Verdict::Paused => return Ok(Claim::Paused),
         Verdict::Withdraw(reason, definition) => {
             withdraw(store, &message, &person, reason, today, definition).await?;
             return Ok(Claim::Withdrawn(reason));
         }
-    }
-    let claimed = commit(store, &message, &person, None, today, now, actor).await?;
+    };
+    let claimed = commit(store, &message, &person, holds, None, today, now, actor).await?;
     Ok(Claim::Send(Box::new((claimed, person))))
 }
 
 /// What is to be done with a message that has not left.
 enum Verdict {
-    Send,
+    /// Send it, under this version of the holds that stand.
+    Send(u64),
+    /// Leave it queued: the wave, or a hold, keeps it.
     Paused,
     /// For this reason, under this version of the campaign.
     Withdraw(Reason, u32),
@@ -128,9 +129,11 @@ async fn verdict(
     }
     match wave.state {
         WaveState::Released => {}
-        WaveState::Paused | WaveState::Selecting | WaveState::Selected => return Ok(Verdict::Paused),
-        WaveState::Stopped => return Ok(Verdict::Withdraw(Reason::Held, wave.definition)),
+        WaveState::Closed => return Ok(Verdict::Withdraw(Reason::Held, wave.definition)),
+        // What waits is kept for when the wave goes on.
+        _ => return Ok(Verdict::Paused),
     }
+    let holds = rules.holds(store, keys::shard(person.id)).await?;
     let rules = rules.get(store, &message.campaign, wave.definition).await?;
     let decided = rules.decide(person, message.dose, today)?;
     let unreachable = !is_reachable(person, message.channel, today);
@@ -138,7 +141,14 @@ async fn verdict(
     if reason.is_none() && already_written(store, person, &message.campaign, message.dose, message.step).await? {
         reason = Some(Reason::AlreadyWritten);
     }
-    Ok(reason.map_or(Verdict::Send, |reason| Verdict::Withdraw(reason, wave.definition)))
+    if let Some(reason) = reason {
+        return Ok(Verdict::Withdraw(reason, wave.definition));
+    }
+    let template = template_of(message);
+    let contact =
+        Contact { programme: message.programme, cohort: &decided.cohort, sent: Some((&template, message.channel)) };
+    let held = held_by(store, &holds, &contact, person, today).await?;
+    Ok(if held.is_some() { Verdict::Paused } else { Verdict::Send(holds.version) })
 }
 
 /// Whether the message of a step left already to another NHS number of the person's. It holds as long as the person's
@@ -163,11 +173,13 @@ pub async fn already_written(
     Ok(messages.iter().any(|message| !matches!(message.state, MessageState::Queued | MessageState::Withdrawn)))
 }
 
-/// Commits a claim under the versions of message and person and the wave's gate.
+/// Commits a claim under the versions of message, person and holds, and the wave's gate.
+#[expect(clippy::too_many_arguments, reason = "what a claim rests on, each of it once")]
 async fn commit(
     store: &Store,
     message: &Message,
     person: &Person,
+    holds: u64,
     batch: Option<BatchId>,
     today: Date,
     now: Timestamp,
@@ -189,6 +201,7 @@ async fn commit(
         .move_message(&claimed, message.version)?
         .check_person(person)
         .check_released(&message.campaign, &message.wave, keys::shard(person.id))
+        .check_holds(holds, keys::shard(person.id))
         .audit(&audit)?
         .commit()
         .await?;
@@ -217,8 +230,8 @@ pub async fn claim_letter(
 ) -> Result<Option<(Message, Person)>, DecisionError> {
     until_it_holds(ATTEMPTS, async |tried| {
         if tried > 0 {
-            // Somebody wrote the person or the message, or the wave's gate closed.
-            rules.forget_waves();
+            // Somebody wrote the person or the message, the wave's gate closed, or a hold was put.
+            rules.forget();
         }
         try_claim_letter(store, rules, id, batch, today, now, actor).await
     })
@@ -241,15 +254,15 @@ async fn try_claim_letter(
         return Ok(None);
     }
     let person = store.person(message.person).await?.ok_or_else(|| absent(format!("person of message {id}")))?;
-    match verdict(store, rules, &message, &person, today).await? {
-        Verdict::Send => {}
+    let holds = match verdict(store, rules, &message, &person, today).await? {
+        Verdict::Send(holds) => holds,
         Verdict::Withdraw(reason, definition) if !held => {
             withdraw(store, &message, &person, reason, today, definition).await?;
             return Ok(None);
         }
         Verdict::Paused | Verdict::Withdraw(..) => return Ok(None),
-    }
-    let claimed = commit(store, &message, &person, Some(batch), today, now, actor).await?;
+    };
+    let claimed = commit(store, &message, &person, holds, Some(batch), today, now, actor).await?;
     Ok(Some((claimed, person)))
 }
 

@@ -4,8 +4,10 @@
 //! under its version.
 
 mod claim;
+mod holds;
 pub mod preview;
 mod rules;
 
 pub use claim::{Claim, Fence, already_written, claim, claim_letter, conclude, withdraw};
+pub use holds::{held_by, supplies_of};
 pub use rules::{Decided, DecisionError, Rules, RulesCache};

@@ -294,7 +294,14 @@ mod tests {
     fn rules(text: &str) -> Rules {
         let plan = include_str!("../../../tests/campaigns/flu.plan.json");
         let plan: ims_domain::campaign::ContactPlan = serde_json::from_str(plan).unwrap();
-        Rules::new(Definition { campaign: plan.campaign.clone(), version: 1, rules: text.to_owned(), plan }).unwrap()
+        Rules::new(Definition {
+            campaign: plan.campaign.clone(),
+            version: 1,
+            rules: text.to_owned(),
+            plan,
+            authors: vec![],
+        })
+        .unwrap()
     }
 
     /// Of each year of birth from 1950 to 1979 one person; each tenth is restricted.

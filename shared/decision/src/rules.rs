@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use ims_domain::campaign::{ContactPlan, Wave};
 use ims_domain::contact::{Channel, Reason, channel, suppression};
+use ims_domain::hold::Holds;
 use ims_domain::{Person, clock};
 use ims_eligibility::{Campaign, CompiledIteration, Status};
 use ims_snapshot::{PersonRow, facts_of, facts_of_person};
@@ -110,6 +111,12 @@ impl Rules {
     #[must_use]
     pub fn plan(&self) -> &ContactPlan {
         &self.definition.plan
+    }
+
+    /// Who wrote this version.
+    #[must_use]
+    pub fn authors(&self) -> &[String] {
+        &self.definition.authors
     }
 
     /// Version of the definition.
@@ -221,9 +228,10 @@ type Waves = HashMap<(String, String), (Instant, Wave)>;
 type Latest = HashMap<String, (Instant, Option<Arc<Rules>>)>;
 
 /// Rules by campaign and version, kept for the life of a process, since a version never changes; waves and which version
-/// is the latest, kept for two seconds.
+/// is the latest, and the holds that stand, kept for two seconds.
 #[derive(Default)]
 pub struct RulesCache {
+    holds: Mutex<Option<(Instant, Holds)>>,
     rules: tokio::sync::Mutex<HashMap<(String, u32), Arc<Rules>>>,
     latest: tokio::sync::Mutex<Latest>,
     waves: Mutex<Waves>,
@@ -276,8 +284,29 @@ impl RulesCache {
         Ok(all)
     }
 
-    /// Forgets all waves, so that the next question reads them anew.
-    pub fn forget_waves(&self) {
+    /// The holds that stand, at most two seconds old. Whoever acts on them checks their version in the transaction.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn holds(&self, store: &Store, shard: u64) -> Result<Holds, DecisionError> {
+        if let Ok(held) = self.holds.lock()
+            && let Some((read, holds)) = &*held
+            && read.elapsed() < FRESH
+        {
+            return Ok(holds.clone());
+        }
+        let found = store.holds(shard).await?;
+        if let Ok(mut held) = self.holds.lock() {
+            *held = Some((Instant::now(), found.clone()));
+        }
+        Ok(found)
+    }
+
+    /// Forgets all waves and holds, so that the next question reads them anew.
+    pub fn forget(&self) {
+        if let Ok(mut holds) = self.holds.lock() {
+            *holds = None;
+        }
         if let Ok(mut waves) = self.waves.lock() {
             waves.clear();
         }

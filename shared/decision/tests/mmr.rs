@@ -16,7 +16,7 @@ fn rules() -> Rules {
     let plan = include_str!("../../../tests/campaigns/mmr.plan.json");
     let plan: ims_domain::campaign::ContactPlan = serde_json::from_str(plan).expect("a plan");
     let rules = include_str!("../../../tests/campaigns/mmr.json").to_owned();
-    Rules::new(Definition { campaign: plan.campaign.clone(), version: 1, rules, plan }).expect("rules")
+    Rules::new(Definition { campaign: plan.campaign.clone(), version: 1, rules, plan, authors: vec![] }).expect("rules")
 }
 
 fn person(born: Option<Date>, doses: &[(&str, Date)]) -> Person {

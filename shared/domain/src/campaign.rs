@@ -7,6 +7,8 @@ use thiserror::Error;
 
 use crate::VaccineType;
 
+pub use crate::wave::{Wave, WaveState};
+
 /// What is done about people a campaign selects: the file beside the EliD campaign configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +28,9 @@ pub struct ContactPlan {
     pub dose_schedule: Option<DoseSchedule>,
     /// Steps, in the order they are taken, the invitation first.
     pub steps: Vec<PlanStep>,
+    /// Days on which nobody is reminded or telephoned anew: what falls due on them is done on the next day that is not one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quiet_days: Vec<Date>,
     /// Planned waves, in order.
     pub waves: Vec<PlanWave>,
 }
@@ -103,6 +108,9 @@ pub struct PlanWave {
     pub wave: String,
     /// The business day it is planned and released.
     pub on: Date,
+    /// Hour of that day, in London, before which the schedule does not release it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_hour: Option<i8>,
     /// Only people whose best cohort is one of these; everyone where empty.
     #[serde(default)]
     pub cohorts: Vec<String>,
@@ -260,6 +268,17 @@ impl ContactPlan {
         u8::try_from(self.valid_doses(given, born).count()).unwrap_or(u8::MAX)
     }
 
+    /// The step after one that is taken today, with the day it falls due: by the day of issue, and where this one is late, as
+    /// many days after it as the plan has between them.
+    #[must_use]
+    pub fn step_after(&self, taken: Step, issued: Date, today: Date) -> Option<(Step, Date)> {
+        let (next, due) = self.next_step(taken, issued)?;
+        let after = |step: Step| self.steps.iter().find(|plan| plan.step == step).map_or(0, |plan| plan.after_days);
+        let between = after(next).saturating_sub(after(taken));
+        let not_before = today.checked_add(Span::new().days(i64::from(between))).ok()?;
+        Some((next, due.max(not_before)))
+    }
+
     /// The step after a step, with the day it falls due for an invitation issued on a day.
     #[must_use]
     pub fn next_step(&self, after: Step, issued: Date) -> Option<(Step, Date)> {
@@ -267,69 +286,6 @@ impl ContactPlan {
         let due = issued.checked_add(Span::new().days(i64::from(next.after_days))).ok()?;
         Some((next.step, due))
     }
-}
-
-/// State of a wave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum WaveState {
-    /// Parts are being selected.
-    Selecting,
-    /// All candidates are known; waits for release.
-    Selected,
-    /// Claims are out; messages may leave.
-    Released,
-    /// Nothing leaves until resumed.
-    Paused,
-    /// Nothing leaves any more.
-    Stopped,
-}
-
-impl WaveState {
-    /// The name used in items.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Selecting => "selecting",
-            Self::Selected => "selected",
-            Self::Released => "released",
-            Self::Paused => "paused",
-            Self::Stopped => "stopped",
-        }
-    }
-}
-
-/// A wave: the people selected from one manifest by one version of the rules.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wave {
-    /// Campaign.
-    pub campaign: String,
-    /// Short name, unique in the campaign.
-    pub wave: String,
-    /// State.
-    pub state: WaveState,
-    /// The business day of selection: rules are evaluated as of this day.
-    pub selected_on: Date,
-    /// Snapshot manifest it is pinned to.
-    pub manifest: String,
-    /// Version of the campaign definition it is pinned to.
-    pub definition: u32,
-    /// Cohorts it is limited to; everyone where empty.
-    pub cohorts: Vec<String>,
-    /// Snapshot parts to select from.
-    pub parts: u32,
-    /// People who are eligible (answer other than NotEligible) in the parts selected so far.
-    #[serde(default)]
-    pub eligible: u64,
-    /// Candidates in the parts selected so far.
-    #[serde(default)]
-    pub candidates: u64,
-    /// Claims that the release cut.
-    #[serde(default)]
-    pub claims: u32,
-    /// Whether all claims of the last release or resumption reached the queue; until then the schedule sends them again.
-    #[serde(default)]
-    pub claims_sent: bool,
 }
 
 #[cfg(test)]
@@ -350,7 +306,8 @@ mod tests {
                 PlanStep { step: Step::Reminder, after_days: 14 },
                 PlanStep { step: Step::Call, after_days: 28 },
             ],
-            waves: vec![PlanWave { wave: "w1".into(), on: date(2025, 10, 6), cohorts: vec![] }],
+            waves: vec![PlanWave { wave: "w1".into(), on: date(2025, 10, 6), from_hour: None, cohorts: vec![] }],
+            quiet_days: vec![],
         }
     }
 
@@ -360,6 +317,13 @@ mod tests {
         assert_eq!(plan().next_step(Step::Invite, issued), Some((Step::Reminder, date(2025, 10, 20))));
         assert_eq!(plan().next_step(Step::Reminder, issued), Some((Step::Call, date(2025, 11, 3))));
         assert_eq!(plan().next_step(Step::Call, issued), None);
+        let after = |today| plan().step_after(Step::Reminder, issued, today);
+        assert_eq!(after(date(2025, 10, 20)), Some((Step::Call, date(2025, 11, 3))));
+        assert_eq!(
+            after(date(2025, 11, 20)),
+            Some((Step::Call, date(2025, 12, 4))),
+            "a late reminder puts the call off"
+        );
     }
 
     /// Valid doses of somebody born on a day, under a schedule.

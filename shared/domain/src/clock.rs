@@ -10,6 +10,13 @@ pub fn london_date(at: Timestamp) -> Date {
     at.to_zoned(zone).date()
 }
 
+/// The hour in London at an instant.
+#[must_use]
+pub fn london_hour(at: Timestamp) -> i8 {
+    let zone = TimeZone::get("Europe/London").unwrap_or(TimeZone::UTC);
+    at.to_zoned(zone).hour()
+}
+
 /// Completed years on a day. Someone born on 29 February comes of age on 1 March in common years, as English law has it.
 #[must_use]
 pub fn age_on(born: Date, day: Date) -> i16 {

@@ -36,7 +36,7 @@ pub enum Reason {
     NoContactRoute,
     /// The same message left already, to another NHS number of theirs.
     AlreadyWritten,
-    /// The wave was paused or stopped before the message left.
+    /// The wave was closed before the message left.
     Held,
 }
 

@@ -6,6 +6,7 @@ pub mod campaign;
 pub mod clock;
 pub mod contact;
 pub mod details;
+pub mod hold;
 pub mod ids;
 pub mod invitation;
 pub mod matching;
@@ -15,6 +16,7 @@ pub mod person;
 pub mod postcode;
 pub mod record;
 pub mod vaccine;
+pub mod wave;
 
 pub use ids::{BatchId, ImmunisationId, MessageId, PersonId};
 pub use nhs_number::NhsNumber;

@@ -12,8 +12,8 @@ use serde_json::Value;
 use crate::campaign::Campaign;
 use crate::problem::{Problem, Problems, Scope, shown};
 
-const FIELDS: [&str; 8] =
-    ["schema", "campaign", "programme", "count_doses_from", "doses", "dose_schedule", "steps", "waves"];
+const FIELDS: [&str; 9] =
+    ["schema", "campaign", "programme", "count_doses_from", "doses", "dose_schedule", "steps", "quiet_days", "waves"];
 const STEPS: [Step; 3] = [Step::Invite, Step::Reminder, Step::Call];
 /// Days that a step may come after the invitation.
 const LATEST_STEP: i64 = 365;
@@ -97,6 +97,7 @@ fn read(s: &Scope<'_>) -> ContactPlan {
         doses,
         dose_schedule,
         steps,
+        quiet_days: quiet_days(s),
         waves,
     }
 }
@@ -137,12 +138,24 @@ fn read_step(s: &Scope<'_>) -> Option<PlanStep> {
     Some(PlanStep { step: STEPS.into_iter().find(|step| Some(step.name()) == name)?, after_days: after_days? })
 }
 
+fn quiet_days(s: &Scope<'_>) -> Vec<Date> {
+    let read = |(place, text): (usize, String)| {
+        let day = (text.len() == "YYYY-MM-DD".len()).then(|| text.parse().ok()).flatten();
+        if day.is_none() {
+            s.fatal(&format!("quiet_days[{place}]"), format!("{text:?} is not a date; write YYYY-MM-DD"));
+        }
+        day
+    };
+    s.optional_texts("quiet_days").into_iter().enumerate().filter_map(read).collect()
+}
+
 fn read_wave(s: &Scope<'_>) -> Option<PlanWave> {
-    s.only(&["wave", "on", "cohorts"]);
+    s.only(&["wave", "on", "from_hour", "cohorts"]);
     let wave = s.text("wave");
     let on = day(s, "on");
     let cohorts = s.optional_texts("cohorts");
-    Some(PlanWave { wave: wave?, on: on?, cohorts })
+    let from_hour = s.value("from_hour").and_then(|_| number(s, "from_hour", 0..=23));
+    Some(PlanWave { wave: wave?, on: on?, from_hour, cohorts })
 }
 
 /// A mandatory whole number in a range. Unlike campaigns of others, plans write no numbers as text.

@@ -47,6 +47,7 @@ fn plan() -> impl Strategy<Value = (ContactPlan, naive::Schedule)> {
             doses: 2,
             dose_schedule,
             steps: vec![],
+            quiet_days: vec![],
             waves: vec![],
         };
         (plan, naive)

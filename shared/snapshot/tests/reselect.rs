@@ -25,6 +25,7 @@ fn plan() -> ContactPlan {
         doses: 2,
         dose_schedule: None,
         steps: vec![],
+        quiet_days: vec![],
         waves: vec![],
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::{Store, StoreError, Table, Transaction, from_item, keys, to_item};
+use crate::{AuditEntry, Store, StoreError, Table, Transaction, from_item, keys, to_item};
 
 /// A campaign at one version: its eligibility rules (EliD JSON) and its contact plan. Never changed once written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct Definition {
     pub rules: String,
     /// The contact plan.
     pub plan: ContactPlan,
+    /// Who wrote it: the names in verified tokens. Empty for what was not stored by anybody.
+    #[serde(default)]
+    pub authors: Vec<String>,
 }
 
 /// A draft of a campaign's next version, with the preview that was asked for. Never changed once written; it is not in
@@ -73,16 +76,17 @@ struct Gate {
 }
 
 impl Store {
-    /// Writes a new version of a campaign.
+    /// Writes a new version of a campaign, with the audit entry of its author.
     ///
     /// # Errors
     /// [`StoreError::Condition`] where that version exists.
-    pub async fn create_definition(&self, definition: &Definition) -> Result<(), StoreError> {
+    pub async fn create_definition(&self, definition: &Definition, entry: &AuditEntry) -> Result<(), StoreError> {
         let (pk, sk) = keys::definition(&definition.campaign, definition.version);
         let (list, name) = keys::listed_campaign(&definition.campaign);
         self.transaction()
             .create(Table::Campaign, to_item(&pk, &sk, definition)?)
             .put(Table::Campaign, to_item(&list, &name, &Listed { campaign: definition.campaign.clone() })?)
+            .audit(entry)?
             .commit()
             .await
     }
@@ -156,26 +160,31 @@ impl Store {
         items.into_iter().map(from_item).collect()
     }
 
-    /// Creates a wave.
+    /// Creates a wave, with the audit entry of whoever planned it.
     ///
     /// # Errors
     /// [`StoreError::Condition`] where it exists.
-    pub async fn create_wave(&self, wave: &Wave) -> Result<(), StoreError> {
+    pub async fn create_wave(&self, wave: &Wave, entry: &AuditEntry) -> Result<(), StoreError> {
         let (pk, sk) = keys::wave(&wave.campaign, &wave.wave);
-        self.transaction().create(Table::Campaign, to_item(&pk, &sk, wave)?).commit().await
+        self.transaction().create(Table::Campaign, to_item(&pk, &sk, wave)?).audit(entry)?.commit().await
     }
 
-    /// Moves a wave from the state it had to the one it has now, and its gates with it.
+    /// Writes a wave over the one held, whose next version it is; its gates with it where its state changed, and the audit
+    /// entry of whoever moved it.
     ///
     /// # Errors
-    /// [`StoreError::Condition`] where it is not in state `from`.
-    pub async fn move_wave(&self, wave: &Wave, from: WaveState) -> Result<(), StoreError> {
+    /// [`StoreError::Condition`] where somebody else wrote it first.
+    pub async fn move_wave(&self, wave: &Wave, held: &Wave, entry: Option<&AuditEntry>) -> Result<(), StoreError> {
         let (pk, sk) = keys::wave(&wave.campaign, &wave.wave);
-        let held = AttributeValue::S(from.name().to_owned());
-        let mut transaction = self.transaction().put_where(Table::Campaign, to_item(&pk, &sk, wave)?, "state", held);
-        for shard in 0..keys::SHARDS {
-            let (pk, sk) = keys::gate(&wave.campaign, &wave.wave, shard);
-            transaction = transaction.put(Table::Campaign, to_item(&pk, &sk, &Gate { state: wave.state })?);
+        let mut transaction = self.transaction().replace(Table::Campaign, to_item(&pk, &sk, wave)?, held.version);
+        if wave.state != held.state {
+            for shard in 0..keys::SHARDS {
+                let (pk, sk) = keys::gate(&wave.campaign, &wave.wave, shard);
+                transaction = transaction.put(Table::Campaign, to_item(&pk, &sk, &Gate { state: wave.state })?);
+            }
+        }
+        if let Some(entry) = entry {
+            transaction = transaction.audit(entry)?;
         }
         transaction.commit().await
     }

@@ -130,6 +130,21 @@ pub fn gate(campaign: &str, wave: &str, shard: u64) -> Key {
     (format!("GATE#{campaign}#{wave}#{shard}"), "-".to_owned())
 }
 
+/// `campaign`: the partition of all holds that were ever put.
+pub const HOLDS_PK: &str = "HOLDS";
+
+/// `campaign`: a hold by its id.
+#[must_use]
+pub fn hold(id: &str) -> Key {
+    (HOLDS_PK.to_owned(), id.to_owned())
+}
+
+/// `campaign`: the holds that stand, copied to every shard.
+#[must_use]
+pub fn holds(shard: u64) -> Key {
+    (format!("HOLDING#{shard}"), "-".to_owned())
+}
+
 /// `campaign`: what the selection of one snapshot part found.
 #[must_use]
 pub fn part(campaign: &str, wave: &str, part: u32) -> Key {

@@ -10,6 +10,7 @@ mod campaigns;
 mod control;
 mod error;
 mod feed_files;
+mod holds;
 mod item;
 pub mod keys;
 mod lists;

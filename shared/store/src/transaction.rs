@@ -239,6 +239,19 @@ impl<'a> Transaction<'a> {
         })
     }
 
+    /// Checks that there is no such item.
+    #[must_use]
+    pub fn check_absent(self, table: Table, key: Key) -> Self {
+        self.push(|store| {
+            let check = ConditionCheck::builder()
+                .table_name(store.tables.name(table))
+                .set_key(Some(key_item(key)))
+                .condition_expression("attribute_not_exists(pk)")
+                .build();
+            check.ok().map(|check| TransactWriteItem::builder().condition_check(check).build())
+        })
+    }
+
     /// Checks that an item still has this `version`.
     #[must_use]
     pub fn check_version(self, table: Table, key: Key, version: u64) -> Self {

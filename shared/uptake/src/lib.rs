@@ -11,6 +11,7 @@ mod groups;
 mod nested;
 mod proportion;
 mod suppression;
+pub mod watch;
 
 pub use groups::{AgeBand, EthnicGroup, UNKNOWN, deprivation_fifth};
 pub use nested::{Area, ReleasedArea, release_areas};

@@ -98,8 +98,13 @@ async fn written(
     })?;
     let now = source.business_now().await.map_err(|error| Problem::unreadable(&error))?;
     let day = london_date(now);
-    let definition =
-        Definition { campaign: campaign.to_owned(), version: 0, rules, plan: record.definition.plan.clone() };
+    let definition = Definition {
+        campaign: campaign.to_owned(),
+        version: 0,
+        rules,
+        plan: record.definition.plan.clone(),
+        authors: vec![],
+    };
     let rules = definition.rules.clone();
     if let Err(error) = Rules::new(definition).and_then(|rules| rules.iteration(day)) {
         let wrong = [Mistake::new("CampaignConfig.Iterations", error.to_string())];

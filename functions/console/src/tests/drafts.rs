@@ -35,8 +35,13 @@ fn people(count: u8) -> Vec<PersonRow> {
 fn count(source: &Given, rules: &str) {
     let plan: ContactPlan = serde_json::from_str(PLAN).unwrap();
     let of = |rules: &str| {
-        let definition =
-            Definition { campaign: "flu-2025".into(), version: 1, rules: rules.to_owned(), plan: plan.clone() };
+        let definition = Definition {
+            campaign: "flu-2025".into(),
+            version: 1,
+            rules: rules.to_owned(),
+            plan: plan.clone(),
+            authors: vec![],
+        };
         Rules::new(definition).unwrap()
     };
     let day = date(2025, 11, 3);

@@ -67,7 +67,13 @@ fn definition(config: &Value) -> Definition {
         "count_doses_from": "2020-01-01", "doses": 1,
         "steps": [PlanStep { step: Step::Invite, after_days: 0 }], "waves": [],
     });
-    Definition { campaign, version: 1, rules: config.to_string(), plan: serde_json::from_value(plan).unwrap() }
+    Definition {
+        campaign,
+        version: 1,
+        rules: config.to_string(),
+        plan: serde_json::from_value(plan).unwrap(),
+        authors: vec![],
+    }
 }
 
 async fn answer(case: &Case, consumer: &str) -> (i64, Value) {

@@ -92,7 +92,7 @@ async fn a_failure_inside_says_so_and_no_more() {
     api.write([pensioner(1, NUMBER)]).await;
     let plan: ContactPlan = serde_json::from_str(include_str!("../../../../tests/campaigns/flu.plan.json")).unwrap();
     let plan = ContactPlan { campaign: "broken".into(), ..plan };
-    api.define(Definition { campaign: "broken".into(), version: 1, rules: "{}".into(), plan }).await;
+    api.define(Definition { campaign: "broken".into(), version: 1, rules: "{}".into(), plan, authors: vec![] }).await;
     let expected = outcome(
         "processing",
         "INTERNAL_SERVER_ERROR",

@@ -40,8 +40,13 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Campaign>> {
             serde_json::from_value(plan_json.clone()).with_context(|| format!("reading {}", path.display()))?;
         let Some(vaccine) = Vaccine::from_code(plan.programme.code()) else { continue };
         let rules = json(&folder.join(format!("{stem}.json")))?;
-        let definition =
-            Definition { campaign: plan.campaign.clone(), version: 1, rules: rules.to_string(), plan: plan.clone() };
+        let definition = Definition {
+            campaign: plan.campaign.clone(),
+            version: 1,
+            rules: rules.to_string(),
+            plan: plan.clone(),
+            authors: vec![],
+        };
         let compiled = Rules::new(definition)?;
         found.push(Campaign { id: plan.campaign.clone(), vaccine, rules, plan, plan_json, compiled });
     }

@@ -8,6 +8,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use aws_sdk_lambda::{error::DisplayErrorContext, primitives::Blob};
 use aws_sdk_sqs::types::QueueAttributeName;
+use ims_domain::wave::Wave;
 use ims_runtime::auth::{Claims, sign};
 use ims_store::{FeedFile, FeedFileState, Store, Tables};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
@@ -29,6 +30,11 @@ const SUPPLIER: &str = "EMIS";
 const BOOKING_SERVICE: &str = "NBS";
 /// Queues in the order in which work passes through them.
 const QUEUES: [&str; 5] = ["record-ingest", "cohort-selection", "invitation-issue", "sms-dispatch", "letter-dispatch"];
+
+/// Who writes a run's campaigns and waves, and the two planners who agree to them.
+const AUTHOR: &str = "demo-author";
+const REVIEWER: &str = "demo-reviewer";
+const APPROVER: &str = "demo-approver";
 
 /// Clients of a running stack.
 pub struct Running {
@@ -64,6 +70,14 @@ fn token(endpoints: &Endpoints, subject: &str, supplier: Option<&str>, role: Opt
 /// Where it cannot be signed.
 pub fn supplier_token(endpoints: &Endpoints, supplier: &str) -> Result<String> {
     token(endpoints, supplier, Some(supplier), None)
+}
+
+/// A token of a member of staff by name, from the sandbox issuer.
+///
+/// # Errors
+/// Where it cannot be signed.
+pub fn token_of(endpoints: &Endpoints, name: &str, role: &str) -> Result<String> {
+    token(endpoints, name, None, Some(role))
 }
 
 /// A token of a member of staff in this role, from the sandbox issuer.
@@ -118,17 +132,66 @@ impl Running {
         Ok(())
     }
 
-    /// Invokes a function with a request and gives its answer.
+    /// Does something to a wave as a planner.
+    ///
+    /// # Errors
+    /// Where the stack does not answer, or refuses.
+    pub async fn govern(&self, name: &str, action: &str, campaign: &str, wave: &str) -> Result<Value> {
+        let which = json!({"action": "status", "campaign": campaign, "wave": wave});
+        let version = self.invoke("wave-planning", &which).await?["wave"]["version"].clone();
+        let request = json!({
+            "action": action, "campaign": campaign, "wave": wave, "version": version, "reason": "as the run has it",
+            "checked": ["bounces", "links", "print_proof"], "token": token_of(&self.endpoints, name, "planner")?,
+        });
+        self.invoke("wave-planning", &request).await
+    }
+
+    /// Has two planners, neither its author, review and approve a selected wave, and releases it.
+    ///
+    /// # Errors
+    /// Where the stack does not answer, or refuses.
+    pub async fn release(&self, campaign: &str, wave: &str) -> Result<Value> {
+        self.govern(REVIEWER, "review", campaign, wave).await?;
+        self.govern(APPROVER, "approve", campaign, wave).await?;
+        self.govern(AUTHOR, "release", campaign, wave).await
+    }
+
+    /// Releases a wave as [`Self::release`] does; where its canary goes out alone, looks what became of it and confirms it.
+    ///
+    /// # Errors
+    /// Where the stack does not answer, or refuses.
+    pub async fn release_all(&self, campaign: &str, wave: &str) -> Result<()> {
+        let mut released = self.release(campaign, wave).await?;
+        let released: Wave = serde_json::from_value(released["wave"].take()).context("reading the wave")?;
+        if !released.waits_for_confirmation() {
+            return Ok(());
+        }
+        self.quiet().await?;
+        self.invoke("snapshot-export", &json!({"action": "merge", "settle": true})).await?;
+        self.invoke("uptake-report", &json!({"action": "report"})).await?;
+        self.govern(REVIEWER, "confirm", campaign, wave).await?;
+        step(format!("{campaign} {wave}: its canary of {} people was looked at, the rest goes", released.canary()));
+        Ok(())
+    }
+
+    /// Invokes a function with a request and gives its answer. What `wave-planning` is asked without a token is asked by
+    /// the author of the run's campaigns.
     ///
     /// # Errors
     /// Where the stack does not answer, or refuses.
     pub async fn invoke(&self, function: &str, request: &Value) -> Result<Value> {
+        let (mut sent, mut request) = (request.clone(), request.clone());
+        if function == "wave-planning" && request.get("token").is_none() {
+            sent["token"] = json!(token_of(&self.endpoints, AUTHOR, "planner")?);
+        }
+        // A token is not told in an error.
+        request.as_object_mut().map(|request| request.remove("token"));
         let name = self.endpoints.functions.get(function).with_context(|| format!("the stack has no {function}"))?;
         let answer = self
             .lambda
             .invoke()
             .function_name(name)
-            .payload(Blob::new(serde_json::to_vec(request)?))
+            .payload(Blob::new(serde_json::to_vec(&sent)?))
             .send()
             .await
             .map_err(|error| anyhow::anyhow!("{function} {request}: {}", DisplayErrorContext(error)))?;

@@ -311,8 +311,7 @@ impl<'a> Season<'a> {
     async fn release(&mut self, agenda: &Agenda, stages: &mut Stages) -> Result<()> {
         stages.enter("invitations");
         for (place, wave) in &agenda.waves {
-            let request = json!({"action": "release", "campaign": self.campaigns[*place].id, "wave": wave});
-            self.running.invoke("wave-planning", &request).await?;
+            self.running.release_all(&self.campaigns[*place].id, wave).await?;
         }
         self.running.drain().await?;
         for (place, wave) in &agenda.waves {

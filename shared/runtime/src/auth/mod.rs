@@ -61,6 +61,15 @@ impl Claims {
     }
 }
 
+/// A member of staff, as a token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Staff {
+    /// Name.
+    pub name: String,
+    /// Role.
+    pub role: String,
+}
+
 /// Why a caller is turned away.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AuthError {
@@ -113,5 +122,23 @@ impl Verifier {
     /// [`AuthError::Refused`] with what is wrong.
     pub fn check(&self, token: &str) -> Result<Claims, AuthError> {
         self.0.check(token, Expected { issuer: ISSUER, audience: AUDIENCE, subject: None })
+    }
+    /// Checks a token of a member of staff: whose it is, and their role.
+    ///
+    /// # Errors
+    /// [`AuthError::Refused`] where it is not valid, a supplier's, or names nobody or no role.
+    pub fn staff(&self, token: &str) -> Result<Staff, AuthError> {
+        let claims = self.check(token.trim())?;
+        let refuse = |why: &str| Err(AuthError::Refused(why.to_owned()));
+        if claims.supplier.is_some() {
+            return refuse("it is a supplier's, not of a member of staff");
+        }
+        let Some(role) = claims.role.filter(|role| !role.trim().is_empty()) else {
+            return refuse("it carries no role");
+        };
+        if claims.sub.trim().is_empty() {
+            return refuse("it names nobody");
+        }
+        Ok(Staff { name: claims.sub, role })
     }
 }
