@@ -3,6 +3,8 @@
 //! A wave is pinned to one snapshot manifest and one version of its campaign. Every request may be repeated: a step that
 //! is already taken answers with the wave as it stands.
 
+mod ahead;
+mod drafts;
 mod release;
 
 use ims_decision::{DecisionError, Rules};
@@ -13,6 +15,7 @@ use ims_runtime::Service;
 use ims_runtime::clock::ClockError;
 use ims_snapshot::Manifest;
 use ims_store::{Definition, StoreError};
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -297,10 +300,11 @@ async fn stop(service: &Service, which: &Which) -> Result<Wave, PlanningError> {
     turn(service, which, from, WaveState::Stopped, "stopped").await
 }
 
-/// Plans waves whose day has come and releases those that are selected.
+/// Plans waves whose day has come, releases those that are selected, keeps the selection of those that come soon, and removes
+/// old drafts.
 async fn tick(service: &Service) -> Result<Value, PlanningError> {
     let today = service.clock.today().await?;
-    let mut done = Vec::new();
+    let (mut done, mut kept) = (Vec::new(), Vec::new());
     for campaign in service.store.campaigns().await? {
         let rules = latest(service, &campaign).await?;
         let due: Vec<(String, Date)> = rules
@@ -319,8 +323,12 @@ async fn tick(service: &Service) -> Result<Value, PlanningError> {
             let wave = if release::is_owed(&wave) { release::release(service, &which).await? } else { wave };
             done.push(json!({"campaign": which.campaign, "wave": which.wave, "state": wave.state}));
         }
+        drafts::remove(service, &campaign, Timestamp::now()).await?;
+        if ahead::keep(service, &rules, today).await? {
+            kept.push(campaign);
+        }
     }
-    Ok(json!({"day": today, "waves": done}))
+    Ok(json!({"day": today, "waves": done, "kept": kept}))
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 //! under its version.
 
 mod claim;
-pub mod preview;
 mod rules;
 
 pub use claim::{Claim, Fence, already_written, claim, claim_letter, conclude, withdraw};

@@ -109,6 +109,19 @@ pub fn draft(campaign: &str, draft: &str) -> Key {
     (format!("C#{campaign}"), format!("DRAFT#{draft}"))
 }
 
+/// The first of the ids that sort by time (UUID version 7) and were given at an instant.
+#[must_use]
+pub fn first_id_at(instant: Timestamp) -> String {
+    let milliseconds = u64::try_from(instant.as_millisecond()).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(milliseconds, &[0; 10]).into_uuid().to_string()
+}
+
+/// `campaign`: for which day the selection of waves to come was kept.
+#[must_use]
+pub fn kept_on(campaign: &str) -> Key {
+    (format!("C#{campaign}"), "KEPT".to_owned())
+}
+
 /// `campaign`: the partition that lists all campaigns.
 pub const CAMPAIGNS_PK: &str = "CAMPAIGNS";
 

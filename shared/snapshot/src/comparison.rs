@@ -1,81 +1,44 @@
-//! Preview of a campaign's rules on the people of one part of the snapshot: whom they would select, counted, beside what the version in
-//! force would.
+//! Two versions of a campaign side by side, on the columns of one part of the snapshot: whom the new one would select, counted,
+//! who would enter and leave, and some people explained.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use ims_domain::clock::age_on;
-use ims_eligibility::Status;
-use ims_snapshot::{PersonRow, facts_of};
-use ims_uptake::{AgeBand, EthnicGroup, UNKNOWN};
+use bytes::Bytes;
+use ims_domain::campaign::ContactPlan;
+use ims_eligibility::{CompiledIteration, Status};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::{DecisionError, Rules};
+use crate::column::SnapshotError;
+use crate::evaluate::Asking;
+use crate::part::{Codes, Held, Part, Values, rows_at};
+use crate::selection::{By, Preview, Selection, Selector, Tally, ask};
+use crate::{PersonRow, facts_of};
 
-/// What a preview counts by, besides the cohort.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum By {
-    /// Integrated care board.
-    Icb,
-    /// Age band on the day.
-    Age,
-    /// Ethnic group.
-    Ethnicity,
-    /// Deprivation decile.
-    Imd,
-}
-
-impl By {
-    /// All.
-    pub const ALL: [Self; 4] = [Self::Icb, Self::Age, Self::Ethnicity, Self::Imd];
-
-    /// A person's key; `unknown` where it is not known, as the place of restricted people never is.
-    fn key(self, row: &PersonRow, day: Date) -> Cow<'_, str> {
-        match self {
-            Self::Icb if row.icb.is_empty() => UNKNOWN.into(),
-            Self::Icb => row.icb.as_str().into(),
-            Self::Age => AgeBand::of(row.date_of_birth.map(|born| age_on(born, day))).name().into(),
-            Self::Ethnicity => EthnicGroup::of(&row.ethnic_category).name().into(),
-            Self::Imd if row.imd_decile == 0 => UNKNOWN.into(),
-            Self::Imd => row.imd_decile.to_string().into(),
-        }
-    }
-}
-
-/// People who would be selected, of a cohort and a group of something else.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Count {
-    /// What is counted by.
-    pub by: By,
-    /// Best cohort.
-    pub cohort: String,
-    /// The board's code, band, group or decile.
-    pub key: String,
-    /// People.
-    pub count: u64,
-}
-
-/// Explained examples of a preview.
+/// Explained examples of a comparison.
 pub const EXAMPLES: usize = 10;
 
-/// What a preview finds in a part. Those of all parts of a snapshot add up.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct PreviewPart {
-    /// People looked at.
-    pub people: u64,
-    /// Cohorts of the new version, best first.
-    pub cohorts: Vec<String>,
-    /// Counts that are not 0.
-    pub counts: Vec<Count>,
+/// A version of a campaign on a day: the iteration that is live then, and the contact plan.
+#[derive(Debug, Clone, Copy)]
+pub struct Version<'c> {
+    /// Iteration.
+    pub rules: &'c CompiledIteration,
+    /// Contact plan.
+    pub plan: &'c ContactPlan,
+}
+
+/// What a new version of a campaign would do in a part, beside the version in force. Those of all parts of a snapshot add up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Whom the new version would select, by each of [`Comparison::BY`].
+    pub by: BTreeMap<By, Preview>,
     /// People whom both versions would select.
     pub stay: u64,
     /// People whom only the new version would select, by its cohort.
     pub enter: BTreeMap<String, u64>,
     /// People whom only the version in force would select, by that version's cohort.
     pub leave: BTreeMap<String, u64>,
-    /// Of each [`Change`] the [`EXAMPLES`] people with the lowest lots, explained; [`PreviewPart::drawn`] chooses.
+    /// Of each [`Change`] the [`EXAMPLES`] people with the lowest lots, explained; [`Comparison::drawn`] chooses.
     pub examples: Vec<Example>,
 }
 
@@ -94,7 +57,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// Examples of each kind that a preview shows where there are so many.
+    /// Examples of each kind that are shown where there are so many.
     const WANTED: [(Self, usize); 4] = [(Self::Enters, 3), (Self::Leaves, 3), (Self::Stays, 2), (Self::Out, 2)];
 }
 
@@ -130,24 +93,15 @@ pub struct ExampleStep {
     pub holds: bool,
 }
 
-impl PreviewPart {
-    /// Object in the work bucket that holds what was found in a part.
-    #[must_use]
-    pub fn key(campaign: &str, draft: &str, part: u32) -> String {
-        format!("previews/{campaign}/{draft}/part-{part:05}.json")
-    }
+impl Comparison {
+    /// What people are counted by, besides the cohort.
+    pub const BY: [By; 4] = [By::Icb, By::Age, By::Ethnicity, By::Imd];
 
     /// Adds what was found in another part.
     pub fn add(&mut self, other: Self) {
-        self.people += other.people;
-        if self.cohorts.is_empty() {
-            self.cohorts = other.cohorts;
+        for (by, preview) in other.by {
+            self.by.entry(by).or_default().add(preview);
         }
-        let mut counts = Tally::new();
-        for count in self.counts.drain(..).chain(other.counts) {
-            *counts.entry((count.by, count.cohort, count.key)).or_insert(0) += count.count;
-        }
-        self.counts = listed(counts);
         self.stay += other.stay;
         for (sum, counts) in [(&mut self.enter, other.enter), (&mut self.leave, other.leave)] {
             for (cohort, count) in counts {
@@ -158,6 +112,12 @@ impl PreviewPart {
         self.examples.sort_by_key(|example| (example.change, example.lot));
         let kinds = self.examples.chunk_by(|one, other| one.change == other.change);
         self.examples = kinds.flat_map(|kind| kind.iter().take(EXAMPLES)).cloned().collect();
+    }
+
+    /// The new version's cohorts, best first.
+    #[must_use]
+    pub fn cohorts(&self) -> &[String] {
+        self.by.values().next().map_or(&[], |preview| &preview.cohorts)
     }
 
     /// [`EXAMPLES`] examples, some of each kind; where there are too few of a kind, more of the others.
@@ -176,38 +136,45 @@ impl PreviewPart {
     }
 }
 
-/// Counts by what is counted by, cohort and key.
-type Tally = BTreeMap<(By, String, String), u64>;
-
-fn listed(counts: Tally) -> Vec<Count> {
-    counts.into_iter().map(|((by, cohort, key), count)| Count { by, cohort, key, count }).collect()
-}
-
-/// What a version of a campaign would do with people of the snapshot on a day, beside the version in force.
+/// Compares a version of a campaign with the one in force, which may not be live on the day, on a part in Parquet.
 ///
 /// # Errors
-/// Where no iteration of the new version is live on the day.
-pub fn preview(
-    rules: &Rules,
-    base: Option<&Rules>,
-    people: &[PersonRow],
+/// Where the part cannot be read.
+pub fn compare(
+    bytes: Bytes,
+    new: Version<'_>,
+    base: Option<Version<'_>>,
     day: Date,
-) -> Result<PreviewPart, DecisionError> {
-    let cohorts = rules.cohorts(day)?;
-    let mut found = PreviewPart { people: people.len() as u64, cohorts, ..PreviewPart::default() };
-    let mut counts = Tally::new();
-    let mut drawn = Vec::new();
-    for row in people.iter().filter(|row| !row.is_off_list()) {
-        let now = selected(rules, row, day)?;
-        let before = match base.map(|base| selected(base, row, day)) {
-            // Nobody is invited by a version that is not in force on the day.
-            None | Some(Err(DecisionError::NotLive { .. })) => None,
-            Some(before) => before?,
-        };
-        if let Some(cohort) = &now {
-            for by in By::ALL {
-                *counts.entry((by, cohort.clone(), by.key(row, day).into_owned())).or_insert(0) += 1;
-            }
+) -> Result<Comparison, SnapshotError> {
+    let mut selector = Selector::new(new.rules, new.plan, day);
+    let mut base = base.map(|base| (Selector::new(base.rules, base.plan, day), base.rules));
+    let mut needed = selector.needed_to_list();
+    needed.columns.insert("restricted".to_owned());
+    for by in Comparison::BY {
+        needed = needed.and(by.needed());
+    }
+    if let Some((base, _)) = &base {
+        needed = needed.and(base.needed());
+    }
+    let part = Part::read(bytes.clone(), &needed)?;
+    let now = selector.select(&part);
+    let mut found = Comparison::default();
+    for by in Comparison::BY {
+        let mut tally = Tally::new(Some(by));
+        selector.count_in(&mut tally, &part, &now);
+        found.by.insert(by, selector.preview(tally));
+    }
+    let before = base.as_mut().map(|(base, _)| base.select(&part)).unwrap_or_default();
+    let labels = |rules: &CompiledIteration| rules.cohort_labels().map(str::to_owned).collect::<Vec<_>>();
+    let (labels, base_labels) = (labels(new.rules), base.map(|(_, rules)| labels(rules)).unwrap_or_default());
+    let (now, before) = (by_place(&part, &now), by_place(&part, &before));
+    let nothing = Held { values: Values::DaysFrom(0, 1), codes: Codes::Same };
+    let restricted = part.column("restricted").unwrap_or(&nothing);
+    let is_restricted = ask(Asking::about("restricted"), &restricted.values, |row| row.restricted);
+    let mut drawn: BTreeMap<Change, BTreeSet<(u64, usize)>> = BTreeMap::new();
+    for (person, (now, before)) in now.into_iter().zip(before).enumerate() {
+        if part.is_off_list(person) {
+            continue;
         }
         let change = match (now, before) {
             (Some(_), Some(_)) => {
@@ -215,56 +182,60 @@ pub fn preview(
                 Change::Stays
             }
             (Some(cohort), None) => {
-                *found.enter.entry(cohort).or_insert(0) += 1;
+                *found.enter.entry(labels[usize::from(cohort)].clone()).or_insert(0) += 1;
                 Change::Enters
             }
             (None, Some(cohort)) => {
-                *found.leave.entry(cohort).or_insert(0) += 1;
+                *found.leave.entry(base_labels[usize::from(cohort)].clone()).or_insert(0) += 1;
                 Change::Leaves
             }
             (None, None) => Change::Out,
         };
-        if !row.restricted {
-            drawn.push((change, row.lot, row));
+        if !is_restricted[restricted.codes.get(person)] {
+            let kind = drawn.entry(change).or_default();
+            kind.insert((part.lot(person), person));
+            if kind.len() > EXAMPLES {
+                kind.pop_last();
+            }
         }
     }
-    found.counts = listed(counts);
-    found.examples = examples(rules, drawn, day)?;
+    found.examples = examples(bytes, new, &drawn, day)?;
     Ok(found)
 }
 
-/// The best cohort of somebody who is selected: due a dose by the rules, and not invited for it yet.
-fn selected(rules: &Rules, row: &PersonRow, day: Date) -> Result<Option<String>, DecisionError> {
-    let (status, cohort) = rules.ask(row, day)?;
-    if status != Status::Actionable {
-        return Ok(None);
+/// The cohort of each person who is selected.
+fn by_place(part: &Part, selection: &Selection) -> Vec<Option<u16>> {
+    let mut cohorts = vec![None; part.people()];
+    for selected in &selection.selected {
+        cohorts[selected.person as usize] = Some(selected.cohort);
     }
-    let (plan, dose) = (rules.plan(), rules.next_dose(row));
-    let invited = row.programme(plan.programme).is_some_and(|history| history.is_invited(&plan.campaign, dose));
-    Ok((!invited && dose <= plan.doses).then(|| cohort.unwrap_or_default()))
+    cohorts
 }
 
-/// Some people of each kind, drawn by lot and explained. Restricted people are not among those drawn from.
+/// The people drawn, explained: the lowest lots of each kind. Restricted people are not among those drawn.
 fn examples(
-    rules: &Rules,
-    mut people: Vec<(Change, u64, &PersonRow)>,
+    bytes: Bytes,
+    new: Version<'_>,
+    drawn: &BTreeMap<Change, BTreeSet<(u64, usize)>>,
     day: Date,
-) -> Result<Vec<Example>, DecisionError> {
-    people.sort_unstable_by_key(|(change, lot, _)| (*change, *lot));
-    let iteration = rules.iteration(day)?;
-    let few = people.chunk_by(|one, other| one.0 == other.0).flat_map(|kind| kind.iter().take(EXAMPLES));
-    let explained = few.map(|(change, lot, row)| {
-        let decision = iteration.decide(&facts_of(row, rules.plan()), day);
+) -> Result<Vec<Example>, SnapshotError> {
+    let mut places: Vec<usize> = drawn.values().flatten().map(|(_, place)| *place).collect();
+    places.sort_unstable();
+    let rows: BTreeMap<usize, PersonRow> = places.iter().copied().zip(rows_at(bytes, &places)?).collect();
+    let all = drawn.iter().flat_map(|(change, kind)| kind.iter().map(|(lot, place)| (*change, *lot, place)));
+    let explained = all.filter_map(|(change, lot, place)| {
+        let row = rows.get(place)?;
+        let decision = new.rules.decide(&facts_of(row, new.plan), day);
         let eligible = decision.status != Status::NotEligible;
         let best = decision.cohorts.first().filter(|_| eligible).map(|cohort| cohort.label.clone());
-        Example {
+        Some(Example {
             person: row.person_id.clone(),
-            lot: *lot,
-            change: *change,
+            lot,
+            change,
             status: decision.status.as_str().to_owned(),
             cohort: best.unwrap_or_default(),
             steps: decision.explanation.into_iter().map(step).collect(),
-        }
+        })
     });
     Ok(explained.collect())
 }
@@ -283,18 +254,28 @@ fn step(step: ims_eligibility::Step) -> ExampleStep {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::write_parquet;
     use ims_domain::{Person, PersonId};
-    use ims_store::Definition;
+    use ims_eligibility::Campaign;
+    use ims_uptake::UNKNOWN;
     use jiff::civil::date;
     use uuid::Uuid;
 
     const DAY: Date = date(2025, 10, 6);
     const FLU: &str = include_str!("../../../tests/campaigns/flu.json");
 
-    fn rules(text: &str) -> Rules {
+    /// A comparison of rules with those in force, on some people.
+    fn compared(new: &str, base: Option<&str>, people: &[PersonRow]) -> Comparison {
         let plan = include_str!("../../../tests/campaigns/flu.plan.json");
-        let plan: ims_domain::campaign::ContactPlan = serde_json::from_str(plan).unwrap();
-        Rules::new(Definition { campaign: plan.campaign.clone(), version: 1, rules: text.to_owned(), plan }).unwrap()
+        let plan: ContactPlan = serde_json::from_str(plan).unwrap();
+        let compiled = |text: &str| {
+            let campaign = Campaign::parse(text.as_bytes()).unwrap();
+            campaign.compile(campaign.iteration_on(DAY).unwrap())
+        };
+        let (new, base) = (compiled(new), base.map(compiled));
+        let version = |rules| Version { rules, plan: &plan };
+        let part = Bytes::from(write_parquet(people).unwrap());
+        compare(part, version(&new), base.as_ref().map(version), DAY).unwrap()
     }
 
     /// Of each year of birth from 1950 to 1979 one person; each tenth is restricted.
@@ -313,20 +294,18 @@ mod tests {
     #[test]
     fn who_enters_and_who_leaves_is_counted_and_explained() {
         let part = people();
-        let (old, new) = (rules(FLU), rules(&FLU.replace("19610331", "19700331")));
-        let found = preview(&new, Some(&old), &part, DAY).unwrap();
+        let new = &FLU.replace("19610331", "19700331");
+        let found = compared(new, Some(FLU), &part);
         // Born to March 1961: 1950 to 1960. Born to March 1970: 1950 to 1969.
         assert_eq!(found.stay, 11);
         assert_eq!(found.enter, BTreeMap::from([("flu_65_plus".to_owned(), 9)]));
         assert!(found.leave.is_empty());
-        assert_eq!(
-            (found.people, found.cohorts.as_slice()),
-            (30, &["flu_65_plus".to_owned(), "at_risk".to_owned()][..])
-        );
-        for by in By::ALL {
-            assert_eq!(found.counts.iter().filter(|c| c.by == by).map(|c| c.count).sum::<u64>(), 20, "{by:?}");
+        assert_eq!(found.cohorts(), ["flu_65_plus", "at_risk"]);
+        for by in Comparison::BY {
+            assert_eq!((found.by[&by].people, found.by[&by].selected()), (30, 20), "{by:?}");
         }
-        let board = |key: &str| found.counts.iter().find(|c| c.by == By::Icb && c.key == key).map(|c| c.count);
+        let boards = found.by[&By::Icb].counts();
+        let board = |key: &str| boards.iter().find(|count| count.key == key).map(|count| count.count);
         // Nobody may learn where the two restricted people live.
         assert_eq!((board("QOQ"), board("QUE"), board(UNKNOWN)), (Some(10), Some(8), Some(2)));
         let drawn = found.drawn();
@@ -340,20 +319,20 @@ mod tests {
         assert!(out.steps.iter().any(|step| step.rule == "Remove under 65 on 31 March 2026" && step.holds));
         assert!(!serde_json::to_string(&found).unwrap().contains("19500601"), "no value of anybody");
 
-        let back = preview(&old, Some(&new), &part, DAY).unwrap();
+        let back = compared(FLU, Some(new), &part);
         assert_eq!(back.leave, BTreeMap::from([("flu_65_plus".to_owned(), 9)]));
-        let alone = preview(&old, None, &part, DAY).unwrap();
+        let alone = compared(FLU, None, &part);
         assert_eq!(alone.enter, BTreeMap::from([("flu_65_plus".to_owned(), 11)]));
     }
 
     #[test]
     fn parts_add_up() {
-        let (old, new) = (rules(FLU), rules(&FLU.replace("19610331", "19700331")));
+        let new = &FLU.replace("19610331", "19700331");
         let all = people();
-        let whole = preview(&new, Some(&old), &all, DAY).unwrap();
-        let mut sum = PreviewPart::default();
+        let whole = compared(new, Some(FLU), &all);
+        let mut sum = Comparison::default();
         for half in all.chunks(15) {
-            sum.add(preview(&new, Some(&old), half, DAY).unwrap());
+            sum.add(compared(new, Some(FLU), half));
         }
         assert_eq!(sum, whole);
     }
