@@ -279,3 +279,28 @@ fn of_two_campaigns_for_a_condition_the_later_iteration_answers() {
     assert!(matches!(ask(&twins, None), Err(Refusal::Internal(_))), "two campaigns from the same moment");
     assert_eq!(campaign(json!([]), json!([])).target, "FLU");
 }
+
+/// What was found about a rule for one cohort is not taken for another rule's answer for the next.
+#[test]
+fn rules_are_told_apart_however_many_there_are() {
+    let name = |place: usize| format!("A{place}");
+    let rules: Vec<Value> =
+        (0..300i64).map(|place| rule("S", &format!("r{place}"), place, &format!("A{place}"), "=", "Y")).collect();
+    let compiled = compile(json!([everyone("first", 1), everyone("second", 2)]), json!(rules));
+    for place in [0, 1, 62, 63, 64, 65, 127, 128, 191, 192, 255, 256, 257, 299] {
+        let attribute = name(place);
+        let facts = person(&[(attribute.as_str(), "Y")], &[]);
+        let decision = compiled.decide(&facts, date("20261001"));
+        assert_eq!((decision.status, names(&decision)), (Status::NotActionable, vec![format!("r{place}").as_str()]));
+        assert_eq!(compiled.status(&facts, date("20261001")), (Status::NotActionable, Some("first")), "{place}");
+        let held: Vec<&str> = decision
+            .explanation
+            .iter()
+            .filter(|step| step.outcome == Outcome::Matched)
+            .filter_map(|step| step.rule.as_deref())
+            .collect();
+        assert_eq!(held, [format!("r{place}"), format!("r{place}")], "once for each cohort");
+    }
+    let nobody = compiled.status(&person(&[], &[]), date("20261001"));
+    assert_eq!(nobody, (Status::Actionable, Some("first")));
+}
