@@ -14,6 +14,7 @@ pub mod nhs_number;
 pub mod person;
 pub mod postcode;
 pub mod record;
+pub mod reply;
 pub mod vaccine;
 
 pub use ids::{BatchId, ImmunisationId, MessageId, PersonId};
