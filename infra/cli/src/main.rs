@@ -6,6 +6,7 @@ mod eligibility;
 mod matching;
 mod population;
 mod preview;
+mod reply;
 mod token;
 
 use std::path::{Path, PathBuf};
@@ -32,6 +33,8 @@ enum Command {
     Audit(audit::Args),
     /// Show the records that wait to be matched, decide about one, or take a decision back
     Matching(matching::Args),
+    /// Print the link by which the public answers a message of the local stack
+    Reply(reply::Args),
     /// Print a signed token of the sandbox issuer.
     Token(token::Args),
     /// Make synthetic people.
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Campaign(args) => campaign::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Matching(args) => matching::run(&args),
+        Command::Reply(args) => reply::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Population(args) => population::run(&args),
     };
