@@ -304,3 +304,32 @@ fn rules_are_told_apart_however_many_there_are() {
     let nobody = compiled.status(&person(&[], &[]), date("20261001"));
     assert_eq!(nobody, (Status::Actionable, Some("first")));
 }
+
+#[test]
+fn an_explanation_names_what_was_looked_at_and_the_kind_and_priority_of_the_rule() {
+    let target = json!({"AttributeLevel": "TARGET", "AttributeTarget": "FLU", "AttributeName": "LAST_SUCCESSFUL_DATE"});
+    let labels = json!({"AttributeLevel": "COHORT", "AttributeName": "COHORT_LABEL"});
+    let rules = json!([
+        rule("F", "own", 10, "GENDER", "=", "2"),
+        with(rule("S", "of a target", 20, "X", "is_null", ""), target),
+        with(rule("S", "of cohorts", 30, "X", "MemberOf", "all,b"), labels),
+    ]);
+    let decision = decide(json!([everyone("all", 1)]), rules, &[], &["c"]);
+    let steps: Vec<_> = decision
+        .explanation
+        .iter()
+        .map(|step| (step.attribute.as_str(), step.kind, step.priority, step.test.as_str(), step.value.as_deref()))
+        .collect();
+    use ims_eligibility::RuleType::{Filter, Suppression};
+    assert_eq!(
+        steps,
+        [
+            ("COHORT", None, Some(1), "everyone", None),
+            ("PERSON.GENDER", Some(Filter), Some(10), "= 2", None),
+            ("TARGET.FLU.LAST_SUCCESSFUL_DATE", Some(Suppression), Some(20), "is_null ", None),
+            // Of a virtual cohort everyone is a member.
+            ("COHORT", Some(Suppression), Some(30), "MemberOf all,b", Some("c,all")),
+        ]
+    );
+    assert_eq!((decision.status, names(&decision)), (Status::NotActionable, vec!["of a target", "of cohorts"]));
+}
