@@ -14,7 +14,7 @@ use ims_tests::{Stack, stack};
 use serde_json::{Value, json};
 
 /// The person of this test: none of another test's.
-const PERSON: u64 = 17_500;
+const PERSON: u64 = 79_000;
 
 /// The public's pages.
 struct Pages {
