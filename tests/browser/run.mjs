@@ -14,6 +14,7 @@ const counts = { passed: 0, failed: 0, skipped: 0 };
 try {
   const specs = [
     "sign-in", "picture", "charts", "keyboard", "refresh", "headers", "pages", "people", "drafts", "matching",
+    "reply",
   ];
   for (const spec of specs) {
     const { tests } = await import(`./specs/${spec}.mjs`);

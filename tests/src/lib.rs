@@ -4,4 +4,4 @@ pub mod draw;
 pub mod rows;
 pub mod stack;
 
-pub use stack::{Stack, stack};
+pub use stack::{DAY, Stack, stack};

@@ -1,17 +1,17 @@
 //! `cohort-selection`: the campaign's rules on one snapshot part; an ordered list of candidates in the work bucket.
 //!
-//! Higher cohorts come first; within a cohort the lot decides. The same job again writes the same object.
+//! Higher cohorts come first; within a cohort the lot decides. The same job again writes the same object. Where the selection
+//! of an earlier day was kept, only those are looked at who can have changed since.
 
-use bytes::Bytes;
-use ims_decision::preview::{self, PreviewPart};
+mod kept;
+
 use ims_decision::{DecisionError, Rules, RulesCache};
 use ims_domain::PersonId;
-use ims_domain::campaign::Wave;
-use ims_messaging::{Bucket, MessagingError, ObjectError, PartJob, PreviewJob, SelectionJob, handle_each};
+use ims_domain::wave::Wave;
+use ims_messaging::{Bucket, KeepJob, MessagingError, ObjectError, PartJob, PreviewJob, SelectionJob, handle_each};
 use ims_runtime::Service;
-use ims_snapshot::{Manifest, Part, PersonRow, Selector, SnapshotError, read_parquet};
+use ims_snapshot::{Kept, Manifest, PersonRow, SnapshotError, Version, compare};
 use ims_store::{Definition, PartResult, StoreError};
-use jiff::civil::Date;
 use serde_json::Value;
 use thiserror::Error;
 
@@ -53,6 +53,7 @@ pub async fn handle(service: &Service, rules: &RulesCache, event: Value) -> Resu
         match job {
             SelectionJob::Wave(job) => Box::pin(select(service, rules, job)).await,
             SelectionJob::Preview(job) => Box::pin(preview(service, rules, job)).await,
+            SelectionJob::Keep(job) => Box::pin(keep(service, rules, job)).await,
         }
     })
     .await;
@@ -64,9 +65,10 @@ async fn select(service: &Service, rules: &RulesCache, job: PartJob) -> Result<(
     let wave = service.store.wave(&job.campaign, &job.wave).await?.ok_or_else(|| absent(&job.wave))?;
     let rules = rules.get(&service.store, &job.campaign, wave.definition).await?;
     let manifest: Manifest = service.objects.read_json(Bucket::Snapshot, &Manifest::key(&wave.manifest)).await?;
-    let key = manifest.part_key::<PersonRow>(job.part).ok_or_else(|| absent(&format!("snapshot part {}", job.part)))?;
-    let bytes = service.objects.read(Bucket::Snapshot, key).await?;
-    let (people, eligible, candidates) = candidates(&rules, &wave, bytes.into(), wave.selected_on)?;
+    let asked = kept::Asked { rules: &rules, manifest: &manifest, part: job.part, day: wave.selected_on };
+    let (kept, decided) = kept::select(service, &asked).await?;
+    let (eligible, candidates) = (kept.eligible(), candidates(&rules, &wave, &kept)?);
+    let people = manifest.part::<PersonRow>(job.part).map_or(0, |part| part.rows);
     let result = PartResult {
         part: job.part,
         people,
@@ -78,7 +80,20 @@ async fn select(service: &Service, rules: &RulesCache, job: PartJob) -> Result<(
     service.store.put_part(&job.campaign, &job.wave, &result).await?;
     tracing::info!(
         campaign = %job.campaign, wave = %job.wave, part = job.part,
-        people = result.people, eligible, candidates = result.candidates, "part selected"
+        people = result.people, eligible, candidates = result.candidates, ?decided, "part selected"
+    );
+    Ok(())
+}
+
+/// Brings the kept selection of a part up to date, so that a wave to come finds little left to do.
+async fn keep(service: &Service, rules: &RulesCache, job: KeepJob) -> Result<(), SelectionError> {
+    let rules = rules.get(&service.store, &job.campaign, job.definition).await?;
+    let manifest: Manifest = service.objects.read_json(Bucket::Snapshot, &Manifest::key(&job.manifest)).await?;
+    let asked = kept::Asked { rules: &rules, manifest: &manifest, part: job.part, day: job.day };
+    let (kept, decided) = kept::select(service, &asked).await?;
+    tracing::info!(
+        campaign = %job.campaign, part = job.part, eligible = kept.eligible(), candidates = kept.candidates().len(), ?decided,
+        "selection kept"
     );
     Ok(())
 }
@@ -91,42 +106,44 @@ async fn preview(service: &Service, rules: &RulesCache, job: PreviewJob) -> Resu
     let base = rules.get(&service.store, &job.campaign, draft.base).await?;
     let manifest: Manifest = service.objects.read_json(Bucket::Snapshot, &Manifest::key(&draft.manifest)).await?;
     let key = manifest.part_key::<PersonRow>(job.part).ok_or_else(|| absent(&format!("snapshot part {}", job.part)))?;
-    let people: Vec<PersonRow> = read_parquet(service.objects.read(Bucket::Snapshot, key).await?)?;
-    let definition =
-        Definition { campaign: draft.campaign, version: 0, rules: draft.rules, plan: draft.plan, authors: vec![] };
-    let found = preview::preview(&Rules::new(definition)?, Some(&base), &people, draft.day)?;
-    service.objects.put_json(Bucket::Work, &PreviewPart::key(&job.campaign, &job.draft, job.part), &found).await?;
+    let bytes = service.objects.read(Bucket::Snapshot, key).await?;
+    let definition = Definition { campaign: draft.campaign, version: 0, rules: draft.rules, plan: draft.plan, authors: vec![] };
+    let new = Rules::new(definition)?;
+    let iteration = new.iteration(draft.day)?;
+    let in_force = match base.iteration(draft.day) {
+        // Nobody is invited by a version that is not in force on the day.
+        Err(DecisionError::NotLive { .. }) => None,
+        live => Some(live?),
+    };
+    let in_force = in_force.as_deref().map(|rules| Version { rules, plan: base.plan() });
+    let found = compare(bytes.into(), Version { rules: &iteration, plan: new.plan() }, in_force, draft.day)?;
+    service.objects.put_json(Bucket::Work, &job.object(), &found).await?;
     tracing::info!(campaign = %job.campaign, draft = %job.draft, part = job.part, "part previewed");
     Ok(())
 }
 
-/// How many people are in a part and how many are eligible, and who is to be invited, in order.
+/// Who of a part is to be invited in a wave, in order.
 ///
 /// # Errors
-/// Where no iteration of the campaign is live, or the part cannot be read.
-pub fn candidates(
-    rules: &Rules,
-    wave: &Wave,
-    part: Bytes,
-    today: Date,
-) -> Result<(u64, u64, Vec<Candidate>), SelectionError> {
-    let iteration = rules.iteration(today)?;
+/// Where no iteration of the campaign is live.
+fn candidates(rules: &Rules, wave: &Wave, kept: &Kept) -> Result<Vec<Candidate>, SelectionError> {
+    let iteration = rules.iteration(wave.selected_on)?;
     let places = rules.cohort_places();
-    let cohorts: Vec<(u32, &str)> =
-        iteration.cohort_labels().map(|label| (places.get(label).copied().unwrap_or(u32::MAX), label)).collect();
-    let mut selector = Selector::new(&iteration, rules.plan(), today).limited_to(&wave.cohorts);
-    let part = Part::read(part, &selector.needed_to_list())?;
-    let (eligible, found) = selector.candidates(&part)?;
-    let mut found: Vec<Candidate> = found
-        .into_iter()
-        .map(|candidate| {
-            let (place, label) = cohorts[usize::from(candidate.cohort)];
-            (place, candidate.lot, candidate.person, candidate.dose, label.to_owned())
-        })
+    let wanted = |label: &str| wave.cohorts.is_empty() || wave.cohorts.iter().any(|cohort| cohort == label);
+    let cohorts: Vec<(u32, &str, bool)> = iteration
+        .cohort_labels()
+        .map(|label| (places.get(label).copied().unwrap_or(u32::MAX), label, wanted(label)))
         .collect();
+    let mut found = Vec::new();
+    for candidate in kept.candidates() {
+        let (place, label, wanted) = cohorts[usize::from(candidate.cohort)];
+        if wanted {
+            found.push((place, candidate.lot, candidate.person, candidate.dose, label.to_owned()));
+        }
+    }
     // The place of a cohort is that among all iterations of the campaign.
     found.sort_unstable();
-    Ok((part.people() as u64, eligible, found))
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -147,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_job_is_a_part_of_a_wave_or_of_a_preview() {
+    async fn a_job_is_a_part_of_a_wave_or_of_a_preview_or_of_what_is_kept() {
         let (of_wave, of_preview) = (
             PartJob { campaign: "flu".into(), wave: "w1".into(), part: 2 },
             PreviewJob { campaign: "flu".into(), draft: "d".into(), part: 2 },
@@ -155,6 +172,14 @@ mod tests {
         let read = |text: String| serde_json::from_str::<SelectionJob>(&text).unwrap();
         assert_eq!(read(serde_json::to_string(&of_wave).unwrap()), SelectionJob::Wave(of_wave));
         assert_eq!(read(serde_json::to_string(&of_preview).unwrap()), SelectionJob::Preview(of_preview));
+        let of_kept = KeepJob {
+            campaign: "flu".into(),
+            definition: 3,
+            manifest: "00000007-a".into(),
+            day: jiff::civil::date(2025, 10, 6),
+            part: 2,
+        };
+        assert_eq!(read(serde_json::to_string(&of_kept).unwrap()), SelectionJob::Keep(of_kept));
         assert!(serde_json::from_str::<SelectionJob>(r#"{"campaign": "flu", "part": 1}"#).is_err());
     }
 }

@@ -207,6 +207,7 @@ pub fn router(console: Arc<Console>) -> Router {
                 ("/campaigns/{campaign}/drafts", get(drafts::edit).post(drafts::submit)),
                 ("/campaigns/{campaign}/drafts/{draft}", get(drafts::one).post(drafts::again)),
                 ("/campaigns/{campaign}/drafts/{draft}/examples", get(drafts::examples)),
+                ("/campaigns/{campaign}/drafts/{draft}/remove", get(drafts::ask_remove).post(drafts::remove)),
             ],
         ))
         .merge(room(

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use aws_sdk_lambda::primitives::Blob;
 use futures::future::{BoxFuture, try_join_all};
-use ims_decision::preview::PreviewPart;
 use ims_domain::wave::Wave;
 use ims_domain::{NhsNumber, PersonId};
 use ims_messaging::{Bucket, PreviewJob, Queue};
 use ims_runtime::{Service, settings};
-use ims_snapshot::Manifest;
+use ims_snapshot::{Comparison, Manifest};
 use ims_store::{
     Actor, AuditEntry, AuditSpan, Draft, FeedFile, MatchingCount, MatchingOrder, MatchingRefusal, NamedRecord, Ruled,
     StoreError,
@@ -243,6 +242,18 @@ impl Source for Live {
         Box::pin(async move { self.service.store.create_draft(&draft).await.map_err(SourceError::of("the draft")) })
     }
 
+    fn remove_draft(&self, draft: Draft) -> BoxFuture<'_, Result<(), SourceError>> {
+        Box::pin(async move {
+            let Draft { campaign, draft, parts, .. } = draft;
+            for part in 0..parts {
+                let key = PreviewJob { campaign: campaign.clone(), draft: draft.clone(), part }.object();
+                let removed = self.service.objects.delete(Bucket::Work, &key).await;
+                removed.map_err(SourceError::of("the preview"))?;
+            }
+            self.service.store.remove_draft(&campaign, &draft).await.map_err(SourceError::of("the draft"))
+        })
+    }
+
     fn queue_preview(&self, draft: Draft, parts: Vec<u32>) -> BoxFuture<'_, Result<(), SourceError>> {
         Box::pin(async move {
             let job = |part| PreviewJob { campaign: draft.campaign.clone(), draft: draft.draft.clone(), part };
@@ -252,10 +263,10 @@ impl Source for Live {
         })
     }
 
-    fn preview(&self, draft: Draft) -> BoxFuture<'_, Result<Vec<Option<PreviewPart>>, SourceError>> {
+    fn preview(&self, draft: Draft) -> BoxFuture<'_, Result<Vec<Option<Comparison>>, SourceError>> {
         Box::pin(async move {
             let each = (0..draft.parts).map(|part| {
-                let key = PreviewPart::key(&draft.campaign, &draft.draft, part);
+                let key = PreviewJob { campaign: draft.campaign.clone(), draft: draft.draft.clone(), part }.object();
                 async move {
                     let found = self.service.objects.get(Bucket::Work, &key).await;
                     let found = found.map_err(SourceError::of("the preview"))?;

@@ -5,12 +5,13 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use ims_decision::preview::PreviewPart;
+use ims_domain::wave::Wave;
 use ims_domain::invitation::{Call, Invitation, Message};
 use ims_domain::record::{Booking, Immunisation, Record};
 use ims_domain::wave::{Wave, WaveAction};
 use ims_domain::{NhsNumber, Person, PersonId};
 use ims_messaging::Depth;
+use ims_snapshot::Comparison;
 use ims_store::{
     Actor, AuditEntry, AuditSpan, Definition, Draft, FeedFile, MatchingCount, MatchingEntry, MatchingOrder,
     MatchingRefusal, NamedRecord, Ruled,
@@ -187,10 +188,12 @@ pub trait Source: Send + Sync {
     fn draft<'a>(&'a self, campaign: &'a str, draft: &'a str) -> BoxFuture<'a, Result<Option<Draft>, SourceError>>;
     /// Writes a draft.
     fn write_draft(&self, draft: Draft) -> BoxFuture<'_, Result<(), SourceError>>;
+    /// Removes a draft, and what was counted of it.
+    fn remove_draft(&self, draft: Draft) -> BoxFuture<'_, Result<(), SourceError>>;
     /// Has parts of a draft's preview counted.
     fn queue_preview(&self, draft: Draft, parts: Vec<u32>) -> BoxFuture<'_, Result<(), SourceError>>;
     /// What a draft's preview found in each part; `None` where it is not there yet.
-    fn preview(&self, draft: Draft) -> BoxFuture<'_, Result<Vec<Option<PreviewPart>>, SourceError>>;
+    fn preview(&self, draft: Draft) -> BoxFuture<'_, Result<Vec<Option<Comparison>>, SourceError>>;
     /// Feed files received on these days (UTC), the latest first.
     fn files(&self, days: Vec<Date>) -> BoxFuture<'_, Result<Vec<FeedFile>, SourceError>>;
     /// A feed file.

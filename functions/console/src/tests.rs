@@ -6,12 +6,12 @@ use std::sync::Mutex;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, header};
 use futures::future::BoxFuture;
-use ims_decision::preview::PreviewPart;
 use ims_domain::campaign::ContactPlan;
 use ims_domain::wave::{Wave, WaveState};
 use ims_domain::{NhsNumber, PersonId};
 use ims_messaging::Depth;
 use ims_runtime::auth::{Claims, SigningKey};
+use ims_snapshot::Comparison;
 use ims_store::{
     Actor, AuditEntry, AuditSpan, Definition, Draft, FeedFile, FeedFileState, MatchingCount, MatchingOrder,
     MatchingRefusal, NamedRecord, Ruled,
@@ -67,7 +67,7 @@ struct Given {
     /// Parts that were to be counted.
     queued: Arc<Mutex<Vec<u32>>>,
     /// What was counted so far, part by part.
-    previewed: Arc<Mutex<Vec<PreviewPart>>>,
+    previewed: Arc<Mutex<Vec<Comparison>>>,
     rulings: Arc<Mutex<Vec<FileRuling>>>,
     orders: Arc<Mutex<Vec<WaveOrder>>>,
     /// Files of the watch over waves.
@@ -143,11 +143,15 @@ impl Source for Given {
         self.drafts.lock().unwrap().push(draft);
         Box::pin(async { Ok(()) })
     }
+    fn remove_draft(&self, removed: Draft) -> BoxFuture<'_, Result<(), SourceError>> {
+        self.drafts.lock().unwrap().retain(|draft| *draft != removed);
+        Box::pin(async { Ok(()) })
+    }
     fn queue_preview(&self, _: Draft, parts: Vec<u32>) -> BoxFuture<'_, Result<(), SourceError>> {
         self.queued.lock().unwrap().extend(parts);
         Box::pin(async { Ok(()) })
     }
-    fn preview(&self, draft: Draft) -> BoxFuture<'_, Result<Vec<Option<PreviewPart>>, SourceError>> {
+    fn preview(&self, draft: Draft) -> BoxFuture<'_, Result<Vec<Option<Comparison>>, SourceError>> {
         let parts = self.previewed.lock().unwrap().clone();
         Box::pin(async move { Ok((0..draft.parts as usize).map(|part| parts.get(part).cloned()).collect()) })
     }

@@ -84,6 +84,7 @@ pub(crate) fn suppression(reason: &str) -> String {
         "booked" => "already with an appointment",
         "not_eligible" => "the rules no longer say that they should be vaccinated now",
         "opted_out" => "asked not to be contacted",
+        "says_vaccinated" => "answered to have had the vaccine elsewhere",
         "in_custody" => "in a secure setting; its healthcare service reaches them",
         "no_contact_route" => "no mobile number that may be texted, and no usable address",
         "already_written" => {

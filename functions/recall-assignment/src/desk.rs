@@ -4,7 +4,6 @@ use ims_decision::RulesCache;
 use ims_domain::PersonId;
 use ims_domain::contact::Reason;
 use ims_domain::invitation::{Call, CallOutcome};
-use ims_domain::person::Death;
 use ims_store::{AuditEntry, Store, Transaction};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -163,11 +162,10 @@ async fn hold_contact<'a>(
     call: &Call,
 ) -> Result<Transaction<'a>, RecallError> {
     let mut person = person_of(store, call).await?;
-    if person.death().is_some() {
+    if !person.report_death() {
         return Ok(transaction.check_person(&person));
     }
     let version = person.version;
-    person.states.dead = Some(Death { date: None, formal: false });
     person.version += 1;
     Ok(transaction.write_person(&person, version).await?)
 }

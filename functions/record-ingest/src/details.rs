@@ -18,12 +18,13 @@ const LONGEST: usize = 200;
 pub fn read(values: &[String], today: Date, source: &Source) -> Result<(NhsNumber, Change), RowErrors> {
     let mut row = Fields::new(&DETAILS, values, today);
     let number = row.nhs_number("NHS_NUMBER");
-    let fields = "ETHNIC_CATEGORY, TELEPHONE_NUMBER, MOBILE_NUMBER or EMAIL_ADDRESS";
+    let fields = "ETHNIC_CATEGORY, TELEPHONE_NUMBER, MOBILE_NUMBER, EMAIL_ADDRESS or PREFERRED_LANGUAGE";
     let detail = row.one_of("FIELD", fields, |text| match text {
         "ETHNIC_CATEGORY" => Some(Detail::EthnicCategory),
         "TELEPHONE_NUMBER" => Some(Detail::Telephone),
         "MOBILE_NUMBER" => Some(Detail::Mobile),
         "EMAIL_ADDRESS" => Some(Detail::Email),
+        "PREFERRED_LANGUAGE" => Some(Detail::Language),
         _ => None,
     });
     let origin = row.one_of("SOURCE", "PERSON, VACCINATION or COHORT", |text| match text {

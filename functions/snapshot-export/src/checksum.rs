@@ -2,22 +2,38 @@
 //!
 //! Both are summed up part by part, in memory that does not grow with the population. Only where the sums differ are people
 //! looked at one by one. Each time the truth is read first and merged after, so that a snapshot that is ahead is no drift.
+//!
+//! It goes step by step: the truth a segment of its table at a time, the snapshot a part at a time. What is known so far is an
+//! object, so that the next invocation goes on where this one's time was up. A step that is taken twice finds the same.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use ims_domain::PersonId;
 use ims_domain::ids::stable_hash;
-use ims_messaging::Bucket;
+use ims_messaging::{Bucket, ObjectError};
 use ims_runtime::Service;
 use ims_snapshot::{Manifest, PersonRow, part_of, read_versions};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::{ExportError, append, merge};
 
+/// Segments in which the truth is read for each part of the snapshot: at 60 million people and 256 parts some 60,000 people
+/// each, seconds.
+const SEGMENTS: u32 = 4;
+
+/// How long an invocation begins further steps. Its function has five minutes, and a part of which all are looked at one by
+/// one takes one of them.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Where an unfinished checksum is kept.
+const PROGRESS: &str = "checksums/progress.json";
+
 /// What a checksum found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checksum {
-    /// Manifest that was held against the truth.
+    /// Manifest that was held against the truth; that of the first part, where others were merged meanwhile.
     pub manifest: String,
     /// People in the truth.
     pub people: u64,
@@ -30,7 +46,7 @@ pub struct Checksum {
 }
 
 /// A part of the snapshot that is not as the truth.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drift {
     /// Part.
     pub part: u32,
@@ -49,7 +65,7 @@ impl Drift {
 }
 
 /// Count and hash of the versions of people, whatever their order.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Sum {
     people: u64,
     hash: u64,
@@ -62,33 +78,90 @@ impl Sum {
     }
 }
 
-/// Holds the snapshot against the truth; with `settle`, waits before each merge until the streams have delivered.
-pub(crate) async fn checksum(service: &Service, settle: bool) -> Result<Checksum, ExportError> {
-    let parts = current(service, settle).await?.parts;
-    let mut truth = vec![Sum::default(); usize::try_from(parts).unwrap_or(0)];
-    let sum = |truth: &mut Vec<Sum>, person: &str, version: u64| {
-        let part = usize::try_from(part_of(person, parts)).unwrap_or(0);
-        if let Some(sum) = truth.get_mut(part) {
-            sum.add(person, version);
-        }
-    };
-    service.store.person_versions(|person, version| sum(&mut truth, &person.to_string(), version)).await?;
-    let manifest = current(service, settle).await?;
-    let mut found = Checksum {
-        manifest: manifest.id.clone(),
-        people: truth.iter().map(|sum| sum.people).sum(),
-        ..Checksum::default()
-    };
-    for (part, truth) in (0..parts).zip(&truth) {
-        let held = versions(service, &manifest, part).await?;
-        let mut snapshot = Sum::default();
-        held.iter().for_each(|(person, version)| snapshot.add(person, *version));
-        found.in_snapshot += snapshot.people;
-        if snapshot != *truth {
-            let drift = one_by_one(service, settle, part, truth.people, held).await?;
-            found.drifted.extend(Some(drift).filter(|drift| !drift.is_none()));
-        }
+/// How far a checksum is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Progress {
+    /// Sums of the truth, by part of the snapshot.
+    truth: Vec<Sum>,
+    /// Segments of the truth that are in them.
+    segments: u32,
+    /// Parts of the snapshot that were held against them.
+    parts: u32,
+    found: Checksum,
+}
+
+impl Progress {
+    fn begin(parts: u32) -> Self {
+        Self { truth: vec![Sum::default(); usize::try_from(parts).unwrap_or(0)], ..Self::default() }
     }
+
+    /// Parts of the snapshot.
+    fn all_parts(&self) -> u32 {
+        u32::try_from(self.truth.len()).unwrap_or(u32::MAX)
+    }
+
+    fn all_segments(&self) -> u32 {
+        self.all_parts().saturating_mul(SEGMENTS)
+    }
+
+    fn is_done(&self) -> bool {
+        self.segments >= self.all_segments() && self.parts >= self.all_parts()
+    }
+
+    /// Steps taken, and all steps.
+    fn steps(&self) -> (u32, u32) {
+        (self.segments + self.parts, self.all_segments() + self.all_parts())
+    }
+}
+
+/// How a checksum stands after an invocation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Standing {
+    /// Done.
+    Found(Checksum),
+    /// The time was up.
+    Unfinished {
+        /// Steps taken.
+        done: u32,
+        /// All steps.
+        of: u32,
+    },
+    /// There was none to go on with.
+    Nothing {},
+}
+
+/// Begins a checksum, or where `go_on` goes on with an unfinished one; with `settle`, waits before each merge until the
+/// streams have delivered.
+pub(crate) async fn checksum(service: &Service, settle: bool, go_on: bool) -> Result<Standing, ExportError> {
+    let mut progress = match go_on {
+        true => match kept(service).await? {
+            Some(progress) => progress,
+            None => return Ok(Standing::Nothing {}),
+        },
+        false => Progress::begin(current(service, settle).await?.parts),
+    };
+    let begun = Instant::now();
+    let mut manifest = None;
+    while !progress.is_done() {
+        if begun.elapsed() > PATIENCE {
+            service.objects.put_json(Bucket::Snapshot, PROGRESS, &progress).await?;
+            let (done, of) = progress.steps();
+            tracing::info!(done, of, "the checksum goes on in the next invocation");
+            return Ok(Standing::Unfinished { done, of });
+        }
+        if progress.segments < progress.all_segments() {
+            add_segment(service, &mut progress).await?;
+            continue;
+        }
+        let manifest = match &manifest {
+            Some(manifest) => manifest,
+            // Merged after the truth was read.
+            None => manifest.insert(current(service, settle).await?),
+        };
+        hold_part(service, settle, manifest, &mut progress).await?;
+    }
+    let mut found = progress.found;
     found.equal = found.drifted.is_empty();
     if found.equal {
         tracing::info!(manifest = %found.manifest, people = found.people, "snapshot and truth agree");
@@ -96,7 +169,55 @@ pub(crate) async fn checksum(service: &Service, settle: bool) -> Result<Checksum
         let parts: Vec<u32> = found.drifted.iter().map(|drift| drift.part).collect();
         tracing::error!(manifest = %found.manifest, ?parts, "the snapshot drifted from the truth");
     }
-    Ok(found)
+    service.objects.delete(Bucket::Snapshot, PROGRESS).await?;
+    Ok(Standing::Found(found))
+}
+
+/// The unfinished checksum; none where there is none, or only one of another shape.
+async fn kept(service: &Service) -> Result<Option<Progress>, ObjectError> {
+    let bytes = service.objects.get(Bucket::Snapshot, PROGRESS).await?;
+    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+}
+
+/// Sums the next segment of the truth up.
+async fn add_segment(service: &Service, progress: &mut Progress) -> Result<(), ExportError> {
+    let (parts, segments) = (progress.all_parts(), progress.all_segments());
+    let mut truth = progress.truth.clone();
+    let sum = |person: PersonId, version: u64| {
+        let person = person.to_string();
+        if let Some(sum) = truth.get_mut(usize::try_from(part_of(&person, parts)).unwrap_or(0)) {
+            sum.add(&person, version);
+        }
+    };
+    service.store.person_versions(progress.segments, segments, sum).await?;
+    progress.truth = truth;
+    progress.segments += 1;
+    Ok(())
+}
+
+/// Holds the next part of the snapshot against the truth.
+async fn hold_part(
+    service: &Service,
+    settle: bool,
+    manifest: &Manifest,
+    progress: &mut Progress,
+) -> Result<(), ExportError> {
+    let part = progress.parts;
+    let truth = progress.truth.get(usize::try_from(part).unwrap_or(0)).copied().unwrap_or_default();
+    let held = versions(service, manifest, part).await?;
+    let mut snapshot = Sum::default();
+    held.iter().for_each(|(person, version)| snapshot.add(person, *version));
+    let (people, differs) = (snapshot.people, snapshot != truth);
+    let drift = if differs { one_by_one(service, settle, part, truth.people, held).await? } else { Drift::default() };
+    let found = &mut progress.found;
+    if part == 0 {
+        found.manifest.clone_from(&manifest.id);
+    }
+    found.people += truth.people;
+    found.in_snapshot += people;
+    found.drifted.extend(Some(drift).filter(|drift| !drift.is_none()));
+    progress.parts += 1;
+    Ok(())
 }
 
 /// Looks at every person of a part. `people` of it were in the truth when it was summed up.
@@ -173,6 +294,20 @@ mod tests {
         let unknown = truth(&[("a", 2), ("b", 3), ("d", 9)]);
         assert_eq!(drift(3, 3, &unknown, &held), Drift { part: 3, unknown: 1, ..Drift::default() });
         assert_eq!(drift(3, 6, &same, &held), Drift { part: 3, missing: 2, ..Drift::default() });
+    }
+
+    #[test]
+    fn a_checksum_is_done_when_all_segments_and_parts_are() {
+        let mut progress = Progress::begin(3);
+        assert_eq!((progress.steps(), progress.is_done()), ((0, 15), false));
+        progress.segments = 12;
+        assert!(!progress.is_done());
+        progress.parts = 3;
+        assert_eq!((progress.steps(), progress.is_done()), ((15, 15), true));
+        // It survives the way to the next invocation.
+        let text = serde_json::to_string(&progress).unwrap();
+        assert_eq!(serde_json::from_str::<Progress>(&text).unwrap(), progress);
+        assert_eq!(serde_json::to_string(&Standing::Unfinished { done: 4, of: 15 }).unwrap(), r#"{"done":4,"of":15}"#);
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod append;
 mod checksum;
 mod merge;
 
-pub use checksum::{Checksum, Drift};
+pub use checksum::{Checksum, Drift, Standing};
 
 use aws_lambda_events::event::dynamodb::Event as StreamEvent;
 use ims_messaging::ObjectError;
@@ -34,6 +34,9 @@ pub enum Request {
         /// First wait until the streams have delivered all that was written so far.
         #[serde(default)]
         settle: bool,
+        /// Go on with the one that an earlier invocation left unfinished, if any, instead of beginning anew.
+        #[serde(default)]
+        go_on: bool,
     },
 }
 
@@ -118,6 +121,8 @@ pub async fn handle(service: &Service, event: Value) -> Result<Value, ExportErro
             }
             Ok(serde_json::to_value(merge::merge(service).await?)?)
         }
-        Request::Checksum { settle } => Ok(serde_json::to_value(checksum::checksum(service, settle).await?)?),
+        Request::Checksum { settle, go_on } => {
+            Ok(serde_json::to_value(checksum::checksum(service, settle, go_on).await?)?)
+        }
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use ims_messaging::Bucket;
 use ims_runtime::Service;
 use ims_snapshot::{
-    ContactRow, DatasetManifest, Manifest, PartManifest, PersonRow, Row, VaccinationRow, dataset_part_key, part_of,
-    read_parquet, write_parquet,
+    ContactRow, DatasetManifest, Manifest, PartManifest, PersonRow, Row, Taken, TakenFile, VaccinationRow,
+    dataset_part_key, part_of, read_parquet, taken_key, write_parquet,
 };
 use ims_store::ManifestPointer;
 use jiff::Timestamp;
@@ -84,7 +84,7 @@ async fn try_merge(service: &Service) -> Result<Merged, ExportError> {
     }
     let rows = |dataset: &str| published.datasets.get(dataset).map_or(0, |dataset| dataset.rows);
     let merged = Merged {
-        version: published.id.split('-').next().and_then(|text| text.parse().ok()).unwrap_or(version),
+        version: published.version(),
         people: rows(PersonRow::DATASET),
         vaccinations: rows(VaccinationRow::DATASET),
         contacts: rows(ContactRow::DATASET),
@@ -138,13 +138,19 @@ async fn merge_dataset<R: Row>(
                     Some(old) => read_parquet::<R>(service.objects.read(Bucket::Snapshot, &old.key).await?)?,
                     None => Vec::new(),
                 };
-                rows.extend(changes.unwrap_or_default());
+                let changes = changes.unwrap_or_default();
+                let taken = match R::KEEPS_TAKEN {
+                    true => Some(keep_taken(service, old, newer(&rows, &changes), rows.len(), next, part).await?),
+                    false => None,
+                };
+                rows.extend(changes);
                 let rows = latest(rows);
                 let bytes = write_parquet(&rows)?;
                 let made = PartManifest {
                     key: dataset_part_key::<R>(&next.id, part),
                     rows: u64::try_from(rows.len()).unwrap_or(u64::MAX),
                     sha256: Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
+                    taken,
                 };
                 service.objects.put(Bucket::Snapshot, &made.key, bytes, "application/vnd.apache.parquet").await?;
                 made
@@ -155,6 +161,45 @@ async fn merge_dataset<R: Row>(
     }
     next.datasets.insert(R::DATASET.to_owned(), dataset);
     Ok(files)
+}
+
+/// Of so many rows of a part one may be new before the new ones are no longer kept: all may as well be looked at then.
+const MOST_TAKEN: usize = 8;
+
+/// The rows that replace one of the part's, or are new to it.
+fn newer<R: Row>(held: &[R], changes: &[R]) -> Vec<R> {
+    let versions: HashMap<String, u64> = held.iter().map(|row| (row.key(), row.version())).collect();
+    let is_newer = |row: &&R| versions.get(&row.key()).is_none_or(|version| *version < row.version());
+    changes.iter().filter(is_newer).cloned().collect()
+}
+
+/// Keeps the rows that came into a part, together with those that came earlier on the same business day.
+async fn keep_taken<R: Row>(
+    service: &Service,
+    old: Option<&PartManifest>,
+    mut rows: Vec<R>,
+    held: usize,
+    next: &Manifest,
+    part: u32,
+) -> Result<Taken, ExportError> {
+    // Whoever made the part before did not keep what it took.
+    let Some(taken) = old.and_then(|old| old.taken.clone()) else { return Ok(Taken::from_now(next.version())) };
+    if rows.is_empty() {
+        return Ok(taken);
+    }
+    if let Some(of_day) = taken.of_day(next.business_date) {
+        match service.objects.get(Bucket::Snapshot, &of_day.key).await? {
+            Some(bytes) => rows.extend(read_parquet::<R>(bytes)?),
+            None => return Ok(Taken::from_now(next.version())),
+        }
+    }
+    if rows.len() * MOST_TAKEN > held {
+        return Ok(Taken::from_now(next.version()));
+    }
+    let key = taken_key::<R>(&next.id, part);
+    let bytes = write_parquet(&latest(rows))?;
+    service.objects.put(Bucket::Snapshot, &key, bytes, "application/vnd.apache.parquet").await?;
+    Ok(taken.with(TakenFile { day: next.business_date, version: next.version(), key }))
 }
 
 /// The latest version of each row, in the dataset's order. Order of arrival does not matter.
@@ -181,6 +226,15 @@ fn latest<R: Row>(rows: Vec<R>) -> Vec<R> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_row_is_taken_where_it_is_new_or_later() {
+        let row = |person: &str, version| PersonRow { person_id: person.to_owned(), version, ..PersonRow::default() };
+        let held = [row("a", 2), row("b", 5)];
+        let taken = newer(&held, &[row("a", 3), row("b", 5), row("b", 4), row("c", 1)]);
+        let taken: Vec<(String, u64)> = taken.into_iter().map(|row| (row.person_id, row.version)).collect();
+        assert_eq!(taken, [("a".to_owned(), 3), ("c".to_owned(), 1)]);
+    }
 
     proptest! {
         /// Stream records may come repeated and out of order across shards: the latest version of each row wins.

@@ -4,8 +4,10 @@
 //! by a token that the function verifies ([`govern`]); the schedule plans what is due and releases what was approved. Every
 //! request may be repeated: a step that is already taken answers with the wave as it stands.
 
+mod ahead;
 mod campaigns;
 pub mod canary;
+mod drafts;
 mod govern;
 mod holds;
 mod release;
@@ -21,8 +23,9 @@ use ims_runtime::Service;
 use ims_runtime::auth::{AuthError, Staff, Verifier};
 use ims_runtime::clock::ClockError;
 use ims_snapshot::{Manifest, SnapshotError};
-use ims_store::{Overtaken, StoreError};
+use ims_store::{Definition, Overtaken, StoreError};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -360,11 +363,12 @@ async fn progress(service: &Service, which: &Which) -> Result<Wave, PlanningErro
     }
 }
 
-/// Plans waves whose day has come, releases those that were approved, and sends claims that a crash left.
+/// Plans waves whose day has come, releases those that were approved, sends claims that a crash left, keeps the selection of
+/// waves that come soon, and removes old drafts.
 async fn tick(service: &Service) -> Result<Value, PlanningError> {
     let now = service.clock.now().await?;
     let (today, hour) = (clock::london_date(now), clock::london_hour(now));
-    let mut done = Vec::new();
+    let (mut done, mut kept) = (Vec::new(), Vec::new());
     for campaign in service.store.campaigns().await? {
         let rules = latest(service, &campaign).await?;
         for planned in rules.plan().waves.iter().filter(|planned| planned.on <= today) {
@@ -382,8 +386,12 @@ async fn tick(service: &Service) -> Result<Value, PlanningError> {
             };
             done.push(json!({"campaign": which.campaign, "wave": which.wave, "state": wave.state}));
         }
+        drafts::remove(service, &campaign, Timestamp::now()).await?;
+        if ahead::keep(service, &rules, today).await? {
+            kept.push(campaign);
+        }
     }
-    Ok(json!({"day": today, "waves": done}))
+    Ok(json!({"day": today, "waves": done, "kept": kept}))
 }
 
 #[cfg(test)]

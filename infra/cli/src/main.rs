@@ -6,6 +6,7 @@ mod eligibility;
 mod matching;
 mod population;
 mod preview;
+mod reply;
 mod token;
 mod wave;
 
@@ -35,6 +36,8 @@ enum Command {
     Matching(matching::Args),
     /// Show a wave, and review, approve, release, pause, resume, stop or close it
     Wave(wave::Args),
+    /// Print the link by which the public answers a message of the local stack
+    Reply(reply::Args),
     /// Print a signed token of the sandbox issuer.
     Token(token::Args),
     /// Make synthetic people.
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Audit(args) => audit::run(&args),
         Command::Matching(args) => matching::run(&args),
         Command::Wave(args) => wave::run(&args),
+        Command::Reply(args) => reply::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Population(args) => population::run(&args),
     };

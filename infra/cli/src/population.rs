@@ -117,7 +117,7 @@ fn write<R: Row>(
     let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     let dataset = datasets.entry(R::DATASET.to_owned()).or_default();
     dataset.rows += rows.len() as u64;
-    dataset.parts.push(PartManifest { key, rows: rows.len() as u64, sha256 });
+    dataset.parts.push(PartManifest { key, rows: rows.len() as u64, sha256, taken: None });
     Ok(())
 }
 

@@ -31,6 +31,9 @@ const NOTIFY_API_KEY: &str = "sandbox-6c1fd0f0-3f0e-4f0b-9c57-5d1f0a7a1b01-0d9f3
 /// Bearer token of the sandbox Notify's callbacks.
 const NOTIFY_CALLBACK_TOKEN: &str = "sandbox-callback";
 
+/// By which links and codes in messages are made on a local stack; it protects nothing.
+pub const REPLY_KEY: &str = "sandbox-reply-key-0123456789abcdef";
+
 const EMULATOR: &str = "emulator";
 const NOTIFY: &str = "notify";
 const FRONT_DOOR: &str = "front-door";
@@ -173,6 +176,7 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
     let faults = if options.faults { Some(start_faults(&processes, &sandbox, &local_dir, &aws).await?) } else { None };
     let mesh = if options.mesh { mesh::start(&processes, &local_dir).await? } else { None };
     let (issuer_key, token_keys) = issuer(&local_dir)?;
+    fs::write(local_dir.join("reply-key"), REPLY_KEY)?;
     let front_door = format!("http://127.0.0.1:{}", ports.front_door);
     let notify = format!("http://127.0.0.1:{}", ports.notify);
     let mut parameters = BTreeMap::from([
@@ -193,6 +197,8 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
         ("FreshnessState", if options.fresh { "ENABLED" } else { "DISABLED" }.to_owned()),
         ("ReportEverySeconds", "0".to_owned()),
         ("ConsoleBase", "/console".to_owned()),
+        ("ReplyBase", "/r".to_owned()),
+        ("ReplyKey", REPLY_KEY.to_owned()),
         ("ApiUrl", format!("{front_door}/api")),
     ]);
     if let Some(mesh) = &mesh {

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use ims_domain::{MessageId, reply::ReplyKey};
 
 use crate::{
     cargo, conformance, contract,
@@ -393,15 +394,26 @@ fn browser(dir: &Path, report: &Path) -> Result<Done> {
     for role in ["planner", "analyst", "engineer", "agent", "records-officer", "auditor"] {
         tokens.insert(role.to_owned(), running::staff_token(&endpoints, role)?.into());
     }
+    let link = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(a_link(&endpoints)))?;
     let mut command = Command::new("node");
     command
         .arg("run.mjs")
         .current_dir(folder)
         .env("IMS_CONSOLE", &endpoints.console)
         .env("IMS_TOKENS", serde_json::Value::from(tokens).to_string())
+        .env("IMS_REPLY_LINK", link)
         .env("IMS_DEMO_JSON", std::path::absolute(report)?)
         .env("IMS_SCREENSHOTS", std::path::absolute(dir)?.join("screenshots"));
     counted(&mut command, true, plain_counts)
+}
+
+/// What the link to the public's page of one of the texts that were sent ends with; empty where there was none.
+async fn a_link(endpoints: &Endpoints) -> Result<String> {
+    let key = ReplyKey::new(stack::REPLY_KEY.as_bytes())?;
+    let sent = running::Running::connect(endpoints).await?.sent().await?;
+    let text = sent.iter().find(|sent| sent["channel"] == "sms").and_then(|sent| sent["reference"].as_str());
+    let message = text.map(str::parse::<MessageId>).transpose()?;
+    Ok(message.map(|message| key.link(message)).unwrap_or_default())
 }
 
 /// Posts a record without an NHS number, so that the room Matching has something to decide about.

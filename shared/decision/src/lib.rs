@@ -5,7 +5,6 @@
 
 mod claim;
 mod holds;
-pub mod preview;
 mod rules;
 
 pub use claim::{Claim, Fence, already_written, claim, claim_letter, conclude, withdraw};

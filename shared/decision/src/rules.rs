@@ -156,18 +156,6 @@ impl Rules {
         cohorts.into_iter().zip(0..).map(|((_, label), place)| (label.to_owned(), place)).collect()
     }
 
-    /// Labels of the cohorts of the iteration that is live on a day, best first.
-    ///
-    /// # Errors
-    /// Where none is live.
-    pub fn cohorts(&self, day: Date) -> Result<Vec<String>, DecisionError> {
-        self.iteration(day)?;
-        let places = self.cohort_places();
-        let mut labels: Vec<String> = places.keys().cloned().collect();
-        labels.sort_by_key(|label| places.get(label).copied());
-        Ok(labels)
-    }
-
     /// The dose that a person would have next.
     #[must_use]
     pub fn next_dose(&self, row: &PersonRow) -> u8 {

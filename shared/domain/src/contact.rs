@@ -30,6 +30,8 @@ pub enum Reason {
     NotEligible,
     /// Asked not to be contacted.
     OptedOut,
+    /// Answered to have had the vaccine elsewhere this season; that is not verified.
+    SaysVaccinated,
     /// Reached through the healthcare service of a secure setting.
     InCustody,
     /// Neither a mobile number that may be texted nor an address.
@@ -53,6 +55,7 @@ impl Reason {
             Self::Booked => "booked",
             Self::NotEligible => "not_eligible",
             Self::OptedOut => "opted_out",
+            Self::SaysVaccinated => "says_vaccinated",
             Self::InCustody => "in_custody",
             Self::NoContactRoute => "no_contact_route",
             Self::AlreadyWritten => "already_written",
@@ -126,6 +129,9 @@ pub fn suppression(person: &Person, plan: &ContactPlan, dose: u8, today: Date, a
     if person.has_opted_out(plan.programme) {
         return Some(Reason::OptedOut);
     }
+    if person.says_vaccinated(plan.programme, plan.count_doses_from) {
+        return Some(Reason::SaysVaccinated);
+    }
     if person.in_cohort(IN_CUSTODY) {
         return Some(Reason::InCustody);
     }
@@ -160,12 +166,14 @@ fn may_text(person: &Person, today: Date) -> bool {
     !person.is_restricted()
         && !person.demographics.mobile.is_empty()
         && !person.in_cohort("contact_no_text")
+        && !person.number_is_disowned()
         && person.age_on(today).is_some_and(|age| age >= TEXT_FROM_AGE)
 }
 
 /// Whether the person may be telephoned, and has a number.
 #[must_use]
 pub fn may_telephone(person: &Person) -> bool {
-    let has_number = !person.demographics.telephone.is_empty() || !person.demographics.mobile.is_empty();
+    let has_mobile = !person.demographics.mobile.is_empty() && !person.number_is_disowned();
+    let has_number = !person.demographics.telephone.is_empty() || has_mobile;
     has_number && !person.is_restricted() && !person.in_cohort("contact_no_telephone")
 }

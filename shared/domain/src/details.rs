@@ -1,4 +1,4 @@
-//! Ethnic category and contact details, which several sources state. What each said last is kept with its time, and of what
+//! Ethnic category, contact details and language, which several sources state. What each said last is kept with its time, and of what
 //! is stated the first in [`PRECEDENCE`] stands in the person's demographics. Nothing is lost: where a source takes its
 //! statement back, the next one stands again.
 
@@ -21,6 +21,8 @@ pub enum Detail {
     Mobile,
     /// Email address.
     Email,
+    /// Preferred language.
+    Language,
 }
 
 /// Who states a field.
@@ -63,12 +65,17 @@ pub type Statements = BTreeMap<Detail, BTreeMap<Origin, Statement>>;
 
 impl Detail {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::EthnicCategory, Self::Telephone, Self::Mobile, Self::Email];
+    pub const ALL: [Self; 5] = [Self::EthnicCategory, Self::Telephone, Self::Mobile, Self::Email, Self::Language];
 
     /// Whether a value says something: of ethnicity, "not stated" and "not known" do not.
     fn is_stated(self, value: &str) -> bool {
         let says_nothing = self == Self::EthnicCategory && matches!(value, "Z" | "99");
         !value.is_empty() && !says_nothing
+    }
+
+    /// Whether it is a way to reach the person.
+    fn is_way_to_reach(self) -> bool {
+        matches!(self, Self::Telephone | Self::Mobile | Self::Email)
     }
 
     fn of(self, held: &mut Demographics) -> &mut String {
@@ -77,6 +84,7 @@ impl Detail {
             Self::Telephone => &mut held.telephone,
             Self::Mobile => &mut held.mobile,
             Self::Email => &mut held.email,
+            Self::Language => &mut held.language,
         }
     }
 }
@@ -116,7 +124,7 @@ fn settle(person: &mut Person) {
         let stands = PRECEDENCE.iter().filter_map(said).find(|value| detail.is_stated(value));
         // Where nobody states anything, what the demographics feed has, such as "not stated".
         let value = stands.or_else(|| said(&Origin::Demographics)).unwrap_or_default();
-        let withheld = states.restricted && *detail != Detail::EthnicCategory;
+        let withheld = states.restricted && detail.is_way_to_reach();
         value.clone_into(detail.of(demographics));
         if withheld {
             detail.of(demographics).clear();

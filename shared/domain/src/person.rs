@@ -408,6 +408,7 @@ impl Person {
     #[must_use]
     pub fn has_postal_address(&self) -> bool {
         !self.is_restricted()
+            && !self.address_is_disowned()
             && postcode::is_deliverable(&self.demographics.postcode)
             && self.demographics.address_lines.iter().any(|line| !line.trim().is_empty())
     }

@@ -144,9 +144,17 @@ fn nvl_of_a_date_is_a_day_like_any_other() {
 
 #[test]
 fn an_amount_beyond_the_calendar_bounds_nothing_real() {
-    for (operator, amount, expected) in
-        [("Y<=", "-9000", false), ("Y>", "-9000", true), ("Y>=", "9000", false), ("Y<", "9000", true)]
-    {
+    for (operator, amount, expected) in [
+        ("Y<=", "-9000", false),
+        ("Y>", "-9000", true),
+        ("Y>=", "9000", false),
+        ("Y<", "9000", true),
+        // Beyond the first and the last year that there is.
+        ("Y<=", "-15000", false),
+        ("Y>", "-15000", true),
+        ("Y>=", "15000", false),
+        ("Y<", "15000", true),
+    ] {
         assert_eq!(matches(operator, amount, "20260101", "20261001"), expected, "{operator} {amount}");
     }
 }

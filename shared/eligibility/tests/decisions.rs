@@ -279,3 +279,57 @@ fn of_two_campaigns_for_a_condition_the_later_iteration_answers() {
     assert!(matches!(ask(&twins, None), Err(Refusal::Internal(_))), "two campaigns from the same moment");
     assert_eq!(campaign(json!([]), json!([])).target, "FLU");
 }
+
+/// What was found about a rule for one cohort is not taken for another rule's answer for the next.
+#[test]
+fn rules_are_told_apart_however_many_there_are() {
+    let name = |place: usize| format!("A{place}");
+    let rules: Vec<Value> =
+        (0..300i64).map(|place| rule("S", &format!("r{place}"), place, &format!("A{place}"), "=", "Y")).collect();
+    let compiled = compile(json!([everyone("first", 1), everyone("second", 2)]), json!(rules));
+    for place in [0, 1, 62, 63, 64, 65, 127, 128, 191, 192, 255, 256, 257, 299] {
+        let attribute = name(place);
+        let facts = person(&[(attribute.as_str(), "Y")], &[]);
+        let decision = compiled.decide(&facts, date("20261001"));
+        assert_eq!((decision.status, names(&decision)), (Status::NotActionable, vec![format!("r{place}").as_str()]));
+        assert_eq!(compiled.status(&facts, date("20261001")), (Status::NotActionable, Some("first")), "{place}");
+        let held: Vec<&str> = decision
+            .explanation
+            .iter()
+            .filter(|step| step.outcome == Outcome::Matched)
+            .filter_map(|step| step.rule.as_deref())
+            .collect();
+        assert_eq!(held, [format!("r{place}"), format!("r{place}")], "once for each cohort");
+    }
+    let nobody = compiled.status(&person(&[], &[]), date("20261001"));
+    assert_eq!(nobody, (Status::Actionable, Some("first")));
+}
+
+#[test]
+fn an_explanation_names_what_was_looked_at_and_the_kind_and_priority_of_the_rule() {
+    let target = json!({"AttributeLevel": "TARGET", "AttributeTarget": "FLU", "AttributeName": "LAST_SUCCESSFUL_DATE"});
+    let labels = json!({"AttributeLevel": "COHORT", "AttributeName": "COHORT_LABEL"});
+    let rules = json!([
+        rule("F", "own", 10, "GENDER", "=", "2"),
+        with(rule("S", "of a target", 20, "X", "is_null", ""), target),
+        with(rule("S", "of cohorts", 30, "X", "MemberOf", "all,b"), labels),
+    ]);
+    let decision = decide(json!([everyone("all", 1)]), rules, &[], &["c"]);
+    let steps: Vec<_> = decision
+        .explanation
+        .iter()
+        .map(|step| (step.attribute.as_str(), step.kind, step.priority, step.test.as_str(), step.value.as_deref()))
+        .collect();
+    use ims_eligibility::RuleType::{Filter, Suppression};
+    assert_eq!(
+        steps,
+        [
+            ("COHORT", None, Some(1), "everyone", None),
+            ("PERSON.GENDER", Some(Filter), Some(10), "= 2", None),
+            ("TARGET.FLU.LAST_SUCCESSFUL_DATE", Some(Suppression), Some(20), "is_null ", None),
+            // Of a virtual cohort everyone is a member.
+            ("COHORT", Some(Suppression), Some(30), "MemberOf all,b", Some("c,all")),
+        ]
+    );
+    assert_eq!((decision.status, names(&decision)), (Status::NotActionable, vec!["of a target", "of cohorts"]));
+}

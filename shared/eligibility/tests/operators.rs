@@ -34,6 +34,8 @@ fn comparisons_are_numeric_between_numbers_and_textual_otherwise() {
         &[
             ("=", "1", Some("01"), true),
             ("=", "1", Some("2"), false),
+            // A sign that only other languages know: a text.
+            ("=", "1", Some("+1"), false),
             ("=", "Y", Some("Y"), true),
             ("=", "Y", Some("y"), false),
             ("=", "", Some(""), true),
@@ -212,4 +214,29 @@ fn cohort_labels_as_an_attribute() {
     // Everyone is a member of a virtual cohort.
     assert!(of("MemberOf", "all", &[]));
     assert!(!of("is_empty", "", &[]));
+}
+
+/// Evaluators over columns find the day at which an answer changes by halves only where it changes once.
+#[test]
+fn a_test_changes_at_most_once_as_days_go_by_where_it_says_so() {
+    for (operator, comparator, once, by_itself) in [
+        ("=", "20260101", false, false),
+        ("!=", "20260101", false, false),
+        (">", "20260101", true, false),
+        ("<=", "20260101", true, false),
+        (">", "A", false, false),
+        ("contains", "0101", false, false),
+        ("in", "20260101", false, false),
+        ("between", "20260101,20260201", false, false),
+        ("is_null", "", false, false),
+        ("is_true", "", false, false),
+        ("D>", "-7", true, true),
+        ("Y<=", "-65", true, true),
+        ("Y<=", "-65[[OFFSET:20260331]]", true, false),
+    ] {
+        let compiled = compile(json!([everyone("all", 1)]), json!([rule("F", "rule", 1, "X", operator, comparator)]));
+        assert_eq!(compiled.is_threshold(0), once, "{operator} {comparator}");
+        assert_eq!(compiled.depends_on_today(0), by_itself, "{operator} {comparator}");
+        assert!(!compiled.is_threshold(1) && !compiled.depends_on_today(1), "membership of a cohort");
+    }
 }

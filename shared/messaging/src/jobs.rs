@@ -38,6 +38,35 @@ pub struct PreviewJob {
     pub part: u32,
 }
 
+impl PreviewJob {
+    /// Object in the work bucket that holds what was found.
+    #[must_use]
+    pub fn object(&self) -> String {
+        format!("{}part-{:05}.json", Self::objects(&self.campaign, &self.draft), self.part)
+    }
+
+    /// What the objects of a draft's preview begin with.
+    #[must_use]
+    pub fn objects(campaign: &str, draft: &str) -> String {
+        format!("previews/{campaign}/{draft}/")
+    }
+}
+
+/// For `cohort-selection`: the kept selection of one snapshot part, to be brought up to date ahead of a wave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeepJob {
+    /// Campaign.
+    pub campaign: String,
+    /// Version of the campaign.
+    pub definition: u32,
+    /// Snapshot manifest.
+    pub manifest: String,
+    /// Business day as of which people are selected.
+    pub day: Date,
+    /// Part number, from 0.
+    pub part: u32,
+}
+
 /// For `cohort-selection`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -46,6 +75,8 @@ pub enum SelectionJob {
     Wave(PartJob),
     /// One part of a preview: it names the draft.
     Preview(PreviewJob),
+    /// One part of what is kept for the waves to come: it names the version and the day.
+    Keep(KeepJob),
 }
 
 /// For `invitation-issue`.

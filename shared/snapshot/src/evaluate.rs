@@ -286,7 +286,14 @@ impl<'c> Evaluator<'c> {
             let held = pairs.as_ref().or_else(|| part.column(&input.source.column()));
             let Some(held) = held.filter(|_| !asked.is_empty()) else { continue };
             let (source, rules, plan, today) = (input.source, self.rules, self.plan, self.today);
+            // Of a column of days most values are nobody's.
+            let had = held.codes.had(held.values.len());
+            let mut code = 0;
             let by_code = input.asking.each(&held.values, |row| {
+                code += 1;
+                if !had[code - 1] {
+                    return None;
+                }
                 let mut facts = PersonFacts::default();
                 source.say(row, plan, &mut facts);
                 let before: Vec<bool> = asked.iter().map(|question| rules.answer(*question, &facts, today)).collect();

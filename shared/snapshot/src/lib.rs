@@ -5,9 +5,11 @@
 //! in all datasets.
 
 pub mod column;
+mod comparison;
 mod contacts;
 mod evaluate;
 mod facts;
+mod kept_file;
 mod manifest;
 mod part;
 mod people;
@@ -16,13 +18,14 @@ mod selection;
 mod vaccinations;
 
 pub use column::{Column, SnapshotError, read_parquet, write_parquet};
+pub use comparison::{Change, Comparison, EXAMPLES, Example, ExampleStep, Version, compare};
 pub use contacts::{ContactKind, ContactRow};
 pub use evaluate::{Evaluator, Standings};
 pub use facts::{facts_of, facts_of_person};
-pub use manifest::{DatasetManifest, Manifest, PartManifest, dataset_part_key};
+pub use manifest::{DatasetManifest, Manifest, PartManifest, Taken, TakenFile, dataset_part_key, taken_key};
 pub use part::{Needed, Part, read_versions, rows_at};
 pub use people::{PROGRAMMES, PersonRow, ProgrammeColumns};
-pub use reselect::{Again, Agenda};
+pub use reselect::{Again, Kept, KeptFiles};
 pub use selection::{ALL, By, Candidate, Count, Preview, Selected, Selection, Selector, Tally};
 pub use vaccinations::VaccinationRow;
 
@@ -33,6 +36,9 @@ use ims_domain::ids::stable_hash;
 pub trait Row: Default + Clone + 'static {
     /// Name of the dataset: its folder.
     const DATASET: &'static str;
+
+    /// Whether merges keep the rows that they take, for those who look at changes alone.
+    const KEEPS_TAKEN: bool = false;
 
     /// The columns, in order.
     fn columns() -> Vec<Column<Self>>;

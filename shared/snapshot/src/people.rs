@@ -186,6 +186,7 @@ fn columns_of(summary: &ProgrammeSummary) -> ProgrammeColumns {
 
 impl Row for PersonRow {
     const DATASET: &'static str = "people";
+    const KEEPS_TAKEN: bool = true;
 
     fn columns() -> Vec<Column<Self>> {
         let mut columns = vec![

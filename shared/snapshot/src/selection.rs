@@ -115,6 +115,12 @@ impl<'c> Selector<'c> {
         Needed { people: true, ..self.needed() }
     }
 
+    /// The day as of which it asks.
+    #[must_use]
+    pub fn today(&self) -> Date {
+        self.evaluator.today
+    }
+
     /// The evaluator it asks.
     pub fn evaluator(&mut self) -> &mut Evaluator<'c> {
         &mut self.evaluator
@@ -122,6 +128,20 @@ impl<'c> Selector<'c> {
 
     /// Who of the part is selected.
     pub fn select(&mut self, part: &Part) -> Selection {
+        let mut selection = Selection::default();
+        let wanted = self.wanted.clone();
+        self.each_eligible(part, |person, cohort, due| {
+            selection.eligible += 1;
+            if let Some(dose) = due.filter(|_| wanted[usize::from(cohort)]) {
+                selection.selected.push(Selected { person, cohort, dose });
+            }
+        });
+        selection
+    }
+
+    /// Goes through those of the part who are eligible: place, best cohort, and the dose to which they are to be invited now,
+    /// if any. Whoever is of a cohort that is not wanted is eligible all the same.
+    fn each_eligible(&mut self, part: &Part, mut take: impl FnMut(u32, u16, Option<u8>)) {
         let standings = self.evaluator.standings(part);
         let (plan, history) = (self.evaluator.plan, self.history.as_ref());
         let nothing = Held { values: Values::DaysFrom(0, 1), codes: Codes::Same };
@@ -140,24 +160,16 @@ impl<'c> Selector<'c> {
             let invited = |dose| history.is_some_and(|history| history.is_invited(&plan.campaign, dose));
             (1..=plan.doses).filter(|dose| invited(*dose)).collect::<Vec<u8>>()
         });
-        let mut selection = Selection::default();
         for (person, (status, cohort)) in standings.iter().enumerate() {
             let Some(cohort) = cohort else { continue };
             if part.is_off_list(person) {
                 continue;
             }
-            selection.eligible += 1;
-            if status != Status::Actionable || !self.wanted[cohort] {
-                continue;
-            }
-            let dose = dose_of[doses.codes.get(person)];
-            if dose > plan.doses || invited_for[invites.codes.get(person)].contains(&dose) {
-                continue;
-            }
+            let due = (status == Status::Actionable).then(|| dose_of[doses.codes.get(person)]);
+            let due = due.filter(|dose| *dose <= plan.doses && !invited_for[invites.codes.get(person)].contains(dose));
             // A part has fewer people, and a campaign fewer cohorts, than these types hold.
-            selection.selected.push(Selected { person: person as u32, cohort: cohort as u16, dose });
+            take(person as u32, cohort as u16, due);
         }
-        selection
     }
 
     /// People on the list for whom the rules may say something else on a day to come, up to `until`, although nothing new is
@@ -185,6 +197,30 @@ impl<'c> Selector<'c> {
         Ok((selection.eligible, candidates))
     }
 
+    /// The candidates of the part in order, and by id those who are eligible and not candidates. The part must hold
+    /// [`Selector::needed_to_list`].
+    ///
+    /// # Errors
+    /// Where a person has no valid id.
+    pub(crate) fn listed(&mut self, part: &Part) -> Result<(Vec<Candidate>, Vec<PersonId>), SnapshotError> {
+        let mut found = Vec::new();
+        let wanted = self.wanted.clone();
+        self.each_eligible(part, |person, cohort, due| {
+            found.push((person as usize, cohort, due.filter(|_| wanted[usize::from(cohort)])));
+        });
+        let (mut candidates, mut others) = (Vec::new(), Vec::new());
+        for (place, cohort, due) in found {
+            let person = part.known_id(place)?;
+            match due {
+                Some(dose) => candidates.push(Candidate { cohort, lot: part.lot(place), person, dose }),
+                None => others.push(person),
+            }
+        }
+        candidates.sort_unstable();
+        others.sort_unstable();
+        Ok((candidates, others))
+    }
+
     /// Counts those of the part who are selected, by best cohort and by something else. The part must hold
     /// [`Selector::needed`] and [`By::needed`].
     pub fn count(&mut self, part: &Part, by: Option<By>) -> Preview {
@@ -196,6 +232,11 @@ impl<'c> Selector<'c> {
     /// As [`Selector::count`], into a tally that many parts are added to before it becomes a preview.
     pub fn add_to(&mut self, tally: &mut Tally, part: &Part) {
         let selection = self.select(part);
+        self.count_in(tally, part, &selection);
+    }
+
+    /// Counts a selection from a part that holds [`By::needed`].
+    pub(crate) fn count_in(&self, tally: &mut Tally, part: &Part, selection: &Selection) {
         let nothing = Held { values: Values::DaysFrom(0, 1), codes: Codes::Same };
         let held = tally.by.and_then(|by| part.column(by.column())).unwrap_or(&nothing);
         let place_of = tally.places(&held.values, self.evaluator.today);
@@ -267,7 +308,7 @@ impl Tally {
 }
 
 /// What a function says of each value of a column, by code; of somebody of whom nothing is known where there is none.
-fn ask<T>(asking: Option<Asking>, values: &Values, mut say: impl FnMut(&PersonRow) -> T) -> Vec<T> {
+pub(crate) fn ask<T>(asking: Option<Asking>, values: &Values, mut say: impl FnMut(&PersonRow) -> T) -> Vec<T> {
     match asking {
         Some(mut asking) => asking.each(values, say),
         None => vec![say(&PersonRow::default())],
@@ -278,7 +319,7 @@ fn ask<T>(asking: Option<Asking>, values: &Values, mut say: impl FnMut(&PersonRo
 pub const ALL: &str = "all";
 
 /// What a preview counts by, besides the cohort.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
     /// NHS England region.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use ims_domain::PersonId;
 use ims_domain::campaign::ContactPlan;
 use ims_eligibility::{Campaign, CompiledIteration};
-use ims_snapshot::{Again, Agenda, Candidate, Part, PersonRow, Selector, write_parquet};
+use ims_snapshot::{Kept, PersonRow, Selector, write_parquet};
 use jiff::Span;
 use jiff::civil::{Date, date};
 use naive::random;
@@ -30,22 +30,17 @@ fn plan() -> ContactPlan {
     }
 }
 
-fn part(rows: impl IntoIterator<Item = PersonRow>, selector: &Selector<'_>) -> Part {
-    let rows: Vec<PersonRow> = rows.into_iter().collect();
-    Part::read(Bytes::from(write_parquet(&rows).unwrap()), &selector.needed_to_list()).unwrap()
-}
-
-/// A full selection, with the agenda that it leaves.
+/// A full selection.
 fn full(
     rules: &CompiledIteration,
     plan: &ContactPlan,
     population: &BTreeMap<PersonId, PersonRow>,
     today: Date,
     until: Date,
-) -> (Vec<Candidate>, Agenda) {
-    let mut selector = Selector::new(rules, plan, today);
-    let part = part(population.values().cloned(), &selector);
-    (selector.candidates(&part).unwrap().1, Agenda::of(&mut selector, &part, until).unwrap())
+) -> Kept {
+    let rows: Vec<PersonRow> = population.values().cloned().collect();
+    let part = Bytes::from(write_parquet(&rows).unwrap());
+    Kept::full(&mut Selector::new(rules, plan, today), part, until).unwrap()
 }
 
 /// The versions of rows that a merge takes over what it holds.
@@ -84,7 +79,8 @@ proptest! {
         let mut population: BTreeMap<PersonId, PersonRow> =
             people.iter().map(|row| (row.person_id.parse().unwrap(), row.clone())).collect();
         let mut until = today.saturating_add(Span::new().days(reach));
-        let (mut candidates, mut agenda) = full(&rules, &plan, &population, today, until);
+        let mut kept = full(&rules, &plan, &population, today, until);
+        let mut came = Vec::new();
 
         for (passed, changes) in days {
             today = today.saturating_add(Span::new().days(passed));
@@ -95,24 +91,27 @@ proptest! {
                 PersonRow { person_id, version, ..row }
             });
             let taken = merge(&mut population, changes.collect());
-            if today > until {
+            // Rows of days before come again, as they do where a day's file is read twice.
+            let new = taken.len();
+            came.extend(taken.into_values());
+            prop_assert_eq!(kept.reaches(today), today <= until);
+            if !kept.reaches(today) {
                 until = today.saturating_add(Span::new().days(reach));
-                (candidates, agenda) = full(&rules, &plan, &population, today, until);
+                kept = full(&rules, &plan, &population, today, until);
                 continue;
             }
             let mut selector = Selector::new(&rules, &plan, today);
-            let due: Vec<PersonRow> =
-                agenda.due(today).filter(|id| !taken.contains_key(id)).map(|id| population[&id].clone()).collect();
-            let looked_at = due.len() + taken.len();
-            let again = part(due.into_iter().chain(taken.into_values()), &selector);
-            let found = Again::decide(&mut selector, [&again]).unwrap();
-            prop_assert_eq!(found.decided.len(), looked_at);
-            candidates = found.over(&candidates);
-            let newer = Agenda::of(&mut selector, &again, until).unwrap();
-            agenda.replace(&found.decided, newer);
-
-            let (expected, _) = full(&rules, &plan, &population, today, until);
-            prop_assert_eq!(&candidates, &expected);
+            let again = Kept::from_files(kept.to_files().unwrap()).unwrap();
+            prop_assert_eq!(&again, &kept);
+            let (found, decided) = again.again(&mut selector, came.clone()).unwrap();
+            prop_assert!(decided >= new);
+            let expected = full(&rules, &plan, &population, today, until);
+            prop_assert_eq!(found.candidates(), expected.candidates());
+            prop_assert_eq!(found.eligible(), expected.eligible());
+            // Nothing came since, and no day: nobody is looked at.
+            let (same, decided) = found.clone().again(&mut selector, Vec::new()).unwrap();
+            prop_assert_eq!((&same, decided), (&found, 0));
+            kept = found;
         }
     }
 }

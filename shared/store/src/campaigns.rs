@@ -2,8 +2,8 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use ims_domain::campaign::{ContactPlan, Wave, WaveState};
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{AuditEntry, Store, StoreError, Table, Transaction, from_item, keys, to_item};
@@ -50,6 +50,11 @@ pub struct Draft {
     pub day: Date,
 }
 
+impl Draft {
+    /// How long a draft is kept: 90 days.
+    pub const KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
+}
+
 /// What selection found in one snapshot part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartResult {
@@ -68,6 +73,13 @@ pub struct PartResult {
 #[derive(Serialize, Deserialize)]
 struct Listed {
     campaign: String,
+}
+
+/// Version and business day for which the selection of waves to come was last brought up to date.
+#[derive(Serialize, Deserialize)]
+struct KeptOn {
+    definition: u32,
+    day: Date,
 }
 
 #[derive(Serialize)]
@@ -134,6 +146,25 @@ impl Store {
         self.get(Table::Campaign, keys::draft(campaign, draft)).await?.map(from_item).transpose()
     }
 
+    /// Removes a draft, there or not.
+    ///
+    /// # Errors
+    /// Where the table cannot be written.
+    pub async fn remove_draft(&self, campaign: &str, draft: &str) -> Result<(), StoreError> {
+        self.transaction().delete(Table::Campaign, keys::draft(campaign, draft)).commit().await
+    }
+
+    /// Ids of a campaign's drafts that were written before an instant.
+    ///
+    /// # Errors
+    /// Where the table or an item cannot be read.
+    pub async fn drafts_before(&self, campaign: &str, instant: Timestamp) -> Result<Vec<String>, StoreError> {
+        let (pk, first) = keys::draft(campaign, "");
+        let (_, last) = keys::draft(campaign, &keys::first_id_at(instant));
+        let items = self.query_between(Table::Campaign, &pk, &first, &last).await?;
+        items.into_iter().map(|item| from_item::<Draft>(item).map(|draft| draft.draft)).collect()
+    }
+
     /// The drafts of a campaign, the latest last.
     ///
     /// # Errors
@@ -141,6 +172,25 @@ impl Store {
     pub async fn drafts(&self, campaign: &str) -> Result<Vec<Draft>, StoreError> {
         let items = self.query(Table::Campaign, &format!("C#{campaign}"), "DRAFT#").await?;
         items.into_iter().map(from_item).collect()
+    }
+
+    /// Version and business day for which the selection of a campaign's waves to come was last brought up to date.
+    ///
+    /// # Errors
+    /// Where the table or the item cannot be read.
+    pub async fn kept_on(&self, campaign: &str) -> Result<Option<(u32, Date)>, StoreError> {
+        let item = self.get(Table::Campaign, keys::kept_on(campaign)).await?;
+        let kept = item.map(from_item::<KeptOn>).transpose()?;
+        Ok(kept.map(|kept| (kept.definition, kept.day)))
+    }
+
+    /// Notes that it was brought up to date.
+    ///
+    /// # Errors
+    /// Where the table cannot be written.
+    pub async fn note_kept(&self, campaign: &str, (definition, day): (u32, Date)) -> Result<(), StoreError> {
+        let (pk, sk) = keys::kept_on(campaign);
+        self.put(Table::Campaign, to_item(&pk, &sk, &KeptOn { definition, day })?).await
     }
 
     /// A wave.
@@ -214,5 +264,23 @@ impl Transaction<'_> {
     pub fn check_released(self, campaign: &str, wave: &str, shard: u64) -> Self {
         let released = AttributeValue::S(WaveState::Released.name().to_owned());
         self.check(Table::Campaign, keys::gate(campaign, wave, shard), "state", released)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn ids_of_drafts_sort_by_the_instant_at_which_they_were_given() {
+        let instant: Timestamp = "2025-10-06T09:00:00.250Z".parse().unwrap();
+        let at = |instant: Timestamp| {
+            let (seconds, nanoseconds) = (instant.as_second() as u64, instant.subsec_nanosecond() as u32);
+            Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanoseconds)).to_string()
+        };
+        let first = keys::first_id_at(instant);
+        assert!(at(instant - SignedDuration::from_millis(1)) < first);
+        assert!(at(instant) >= first && at(instant + Draft::KEPT) > first);
     }
 }

@@ -1,6 +1,7 @@
 //! Keys, in one place: dear to change later.
 
 use ims_domain::ids::stable_hash;
+use ims_domain::reply::Code;
 use ims_domain::{ImmunisationId, MessageId, NhsNumber, PersonId};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -107,6 +108,31 @@ pub fn definition(campaign: &str, version: u32) -> Key {
 #[must_use]
 pub fn draft(campaign: &str, draft: &str) -> Key {
     (format!("C#{campaign}"), format!("DRAFT#{draft}"))
+}
+
+/// The first of the ids that sort by time (UUID version 7) and were given at an instant.
+#[must_use]
+pub fn first_id_at(instant: Timestamp) -> String {
+    let milliseconds = u64::try_from(instant.as_millisecond()).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(milliseconds, &[0; 10]).into_uuid().to_string()
+}
+
+/// `message`: which message the code of a letter stands for.
+#[must_use]
+pub fn code(code: Code) -> Key {
+    (format!("R#{}", code.plain()), "CODE".to_owned())
+}
+
+/// `control`: how often the date of birth of a message's person was tried on a day (UTC).
+#[must_use]
+pub fn tries(message: MessageId, day: Date) -> Key {
+    (format!("REPLY#{message}"), day.to_string())
+}
+
+/// `campaign`: for which day the selection of waves to come was kept.
+#[must_use]
+pub fn kept_on(campaign: &str) -> Key {
+    (format!("C#{campaign}"), "KEPT".to_owned())
 }
 
 /// `campaign`: the partition that lists all campaigns.

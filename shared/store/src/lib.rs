@@ -18,6 +18,7 @@ mod matching;
 mod merges;
 mod outreach;
 mod persons;
+mod replies;
 mod tables;
 mod transaction;
 mod transfers;

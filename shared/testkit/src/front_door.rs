@@ -1,6 +1,6 @@
 //! The local front door: stable addresses in place of an emulator's long ones, as a custom domain gives on AWS.
 //!
-//! `/api/…` goes to the API's stage, `/console/…` to the console's. Method, headers, body and status pass unchanged,
+//! `/api/…` goes to the API's stage, `/console/…` to the console's, `/r/…` to the public's pages. Method, headers, body and status pass unchanged,
 //! hop-by-hop headers (RFC 9110 §7.6.1) and `Host` apart.
 
 use std::fs::{File, OpenOptions};
@@ -96,12 +96,14 @@ async fn forward(State(door): State<FrontDoor>, request: Request) -> Response {
         (Some(&door.api), rest)
     } else if let Some(rest) = below(path, "/console") {
         (door.console.as_ref(), rest)
+    } else if below(path, "/r").is_some() {
+        (Some(&door.api), path)
     } else {
         return problem(
             StatusCode::NOT_FOUND,
             "not_found",
             None,
-            &format!("no such path: {path}; expected /api/… or /console/…"),
+            &format!("no such path: {path}; expected /api/…, /console/… or /r/…"),
         );
     };
     let Some(base) = base else {
@@ -117,7 +119,8 @@ async fn forward(State(door): State<FrontDoor>, request: Request) -> Response {
             &format!("the body is longer than {LONGEST_BODY} bytes or broke off"),
         );
     };
-    if let Some(file) = door.received.as_ref().filter(|_| below(path, "/api").is_some()) {
+    let is_kept = ["/api", "/r"].into_iter().any(|prefix| below(path, prefix).is_some());
+    if let Some(file) = door.received.as_ref().filter(|_| is_kept) {
         let line = json!({"query": parts.uri.query(), "body": String::from_utf8_lossy(&body)});
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
         // Without it the run goes on; the search of the logs asks for the file.

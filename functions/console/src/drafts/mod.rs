@@ -11,9 +11,9 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use ims_decision::Rules;
-use ims_decision::preview::PreviewPart;
 use ims_domain::PersonId;
 use ims_eligibility::{Campaign, Problem as Mistake, london_date, mismatches};
+use ims_snapshot::Comparison;
 use ims_store::{AuditEntry, Definition, Draft};
 use maud::{Markup, html};
 use uuid::Uuid;
@@ -212,6 +212,9 @@ pub(crate) async fn one(
                 (back(&console, &campaign, &name(&record.definition)))
                 h1 { "Draft of " (name(&record.definition)) }
                 (shown::facts(&draft))
+                @if draft.author == staff.name {
+                    p { a href=(console.link(&format!("{}/{}/remove", drafts_of(&campaign), draft.draft))) { "Remove this draft" } }
+                }
                 @if is_whole {
                     (shown::counts(&console, &draft, &sum(parts)))
                 } @else {
@@ -278,6 +281,65 @@ pub(crate) async fn examples(
     frame(&console, &staff, "Examples").answer(page.await)
 }
 
+/// Answers `GET /campaigns/{campaign}/drafts/{draft}/remove`: whether its author really wants to remove it.
+pub(crate) async fn ask_remove(
+    State(console): State<Shared>,
+    Extension(staff): Extension<Staff>,
+    Path((campaign, draft)): Path<(String, String)>,
+) -> Response {
+    let page = async {
+        let (record, draft) = own(&console, &staff, &campaign, &draft).await?;
+        let here = format!("{}/{}", drafts_of(&campaign), draft.draft);
+        Ok((
+            html! {
+                (back(&console, &campaign, &name(&record.definition)))
+                h1 { "Remove this draft" }
+                (shown::facts(&draft))
+                p { "Its rules and counts are removed for everybody. Versions that were put in force stay as they are." }
+                form method="post" action=(console.link(&format!("{here}/remove"))) {
+                    button class="nhsuk-button nhsuk-button--warning" type="submit" { "Remove the draft" }
+                }
+                p { a href=(console.link(&here)) { "Keep it" } }
+            },
+            None,
+        ))
+    };
+    frame(&console, &staff, "Remove a draft").answer(page.await)
+}
+
+/// Answers `POST /campaigns/{campaign}/drafts/{draft}/remove`: the draft is removed.
+pub(crate) async fn remove(
+    State(console): State<Shared>,
+    Extension(staff): Extension<Staff>,
+    Path((campaign, draft)): Path<(String, String)>,
+) -> Response {
+    let removed = async {
+        let (_, draft) = own(&console, &staff, &campaign, &draft).await?;
+        console.source().remove_draft(draft).await.map_err(|error| Problem::unreadable(&error))
+    };
+    match removed.await {
+        Ok(()) => Redirect::to(&console.link(&format!("/campaigns/{campaign}"))).into_response(),
+        Err(problem) => problem.respond(&frame(&console, &staff, "Remove a draft")),
+    }
+}
+
+/// A draft that its author asks about.
+async fn own(
+    console: &Console,
+    staff: &Staff,
+    campaign: &str,
+    draft: &str,
+) -> Result<(CampaignRecord, Draft), Problem> {
+    let (record, draft) = found(console, staff, campaign, draft).await?;
+    if draft.author != staff.name {
+        let told = format!("{} wrote this draft. It is removed by itself after 90 days.", draft.author);
+        let link = console.link(&format!("{}/{}", drafts_of(campaign), draft.draft));
+        let problem = Problem::new(StatusCode::FORBIDDEN, "Only its author removes a draft", told);
+        return Err(problem.link(link, "Go back to the draft"));
+    }
+    Ok((record, draft))
+}
+
 async fn note(console: &Console, staff: &Staff, draft: &Draft, person: &str) -> Result<(), Problem> {
     let purpose = format!("campaign {} draft {}", draft.campaign, draft.draft);
     let mut entry = AuditEntry::new(console.source().now(), &staff.name, OPERATION, purpose).in_role(staff.role.name());
@@ -321,12 +383,12 @@ async fn found(
 }
 
 /// What was found in each part; `None` where it is still being counted.
-async fn parts(console: &Console, draft: &Draft) -> Result<Vec<Option<PreviewPart>>, Problem> {
+async fn parts(console: &Console, draft: &Draft) -> Result<Vec<Option<Comparison>>, Problem> {
     console.source().preview(draft.clone()).await.map_err(|error| Problem::unreadable(&error))
 }
 
-fn sum(parts: Vec<Option<PreviewPart>>) -> PreviewPart {
-    let mut sum = PreviewPart::default();
+fn sum(parts: Vec<Option<Comparison>>) -> Comparison {
+    let mut sum = Comparison::default();
     parts.into_iter().flatten().for_each(|part| sum.add(part));
     sum
 }

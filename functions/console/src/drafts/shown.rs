@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ims_decision::preview::{By, Change, Example, PreviewPart};
-use ims_eligibility::Campaign;
+use ims_eligibility::{Campaign, london_date};
+use ims_snapshot::{By, Change, Comparison, Example, Preview};
 use ims_store::Draft;
 use ims_uptake::{Rule, UNKNOWN};
 use maud::{Markup, html};
@@ -25,6 +25,7 @@ pub(super) fn facts(draft: &Draft) -> Markup {
         dl class="nhsuk-summary-list" {
             (row("Written", html! { (words::time(draft.created)) " by " (draft.author) }))
             (row("Compared with", html! { "version " (draft.base) }))
+            (row("Kept until", html! { (words::day(london_date(draft.created + Draft::KEPT))) }))
             (row("Counted as of", html! { (words::day(draft.day)) ", in the snapshot " code { (draft.manifest) } }))
         }
     }
@@ -44,7 +45,7 @@ pub(super) fn progress(console: &Console, draft: &Draft, there: usize) -> Markup
 }
 
 /// Whom a draft would select, beside the version in force.
-pub(super) fn counts(console: &Console, draft: &Draft, found: &PreviewPart) -> Markup {
+pub(super) fn counts(console: &Console, draft: &Draft, found: &Comparison) -> Markup {
     let enter: u64 = found.enter.values().sum();
     let leave: u64 = found.leave.values().sum();
     let selected = found.stay + enter;
@@ -59,7 +60,7 @@ pub(super) fn counts(console: &Console, draft: &Draft, found: &PreviewPart) -> M
             p { (people(enter)) " would enter and " (people(leave)) " would leave." }
             p { a href=(console.link(&format!("{here}/examples"))) { "Ten examples, explained" } }
         }
-        @for by in By::ALL { (table(console, by, found)) }
+        @for by in Comparison::BY { (table(console, by, found)) }
         section aria-labelledby="saved" {
             h2 id="saved" { "This draft is saved" }
             p {
@@ -94,12 +95,13 @@ fn approval(draft: &Draft, selected: u64) -> Markup {
     }
 }
 
-fn by_cohort(found: &PreviewPart) -> Markup {
+fn by_cohort(found: &Comparison) -> Markup {
     let mut selected: BTreeMap<&str, u64> = BTreeMap::new();
-    for count in found.counts.iter().filter(|count| count.by == By::Age) {
+    let counts = found.by.get(&By::Age).map(Preview::counts).unwrap_or_default();
+    for count in &counts {
         *selected.entry(&count.cohort).or_insert(0) += count.count;
     }
-    let order = &found.cohorts;
+    let order = found.cohorts();
     let gone = found.leave.keys().filter(|cohort| !order.contains(cohort)).cloned();
     let of = |counts: &BTreeMap<String, u64>, cohort: &str| words::number(counts.get(cohort).copied().unwrap_or(0));
     let cohorts: Vec<String> = order.iter().cloned().chain(gone).collect();
@@ -118,22 +120,25 @@ fn by_cohort(found: &PreviewPart) -> Markup {
 }
 
 /// Counts by cohort and something else: small ones withheld, others rounded, as wherever counts are below England.
-fn table(console: &Console, by: By, found: &PreviewPart) -> Markup {
+fn table(console: &Console, by: By, found: &Comparison) -> Markup {
     let (id, title) = match by {
         By::Icb => ("icb", "By integrated care board"),
         By::Age => ("age", "By age"),
         By::Ethnicity => ("ethnicity", "By ethnic group"),
         By::Imd => ("imd", "By deprivation decile, 1 most deprived"),
+        // No others are counted by.
+        _ => return html! {},
     };
     let rule = Rule::default();
     let mut cells: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     let mut keys: BTreeSet<(usize, &str)> = BTreeSet::new();
-    for count in found.counts.iter().filter(|count| count.by == by) {
+    let counts = found.by.get(&by).map(Preview::counts).unwrap_or_default();
+    for count in &counts {
         cells.insert((&count.key, &count.cohort), count.count);
         let number = count.key.split(|letter: char| !letter.is_ascii_digit()).next().unwrap_or_default();
         keys.insert((number.parse().unwrap_or(usize::MAX), &count.key));
     }
-    let cohorts: Vec<&str> = found.cohorts.iter().map(String::as_str).collect();
+    let cohorts: Vec<&str> = found.cohorts().iter().map(String::as_str).collect();
     let shown = |count: u64| {
         if rule.is_small(count) { "–".to_owned() } else { words::number(rule.round(count)) }
     };

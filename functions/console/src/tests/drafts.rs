@@ -1,9 +1,8 @@
 //! Drafts of a next version: written by planners, counted part by part, shown when all parts are in.
 
-use ims_decision::Rules;
-use ims_decision::preview::preview;
 use ims_domain::Person;
-use ims_snapshot::PersonRow;
+use ims_eligibility::Campaign;
+use ims_snapshot::{PersonRow, Version, compare, write_parquet};
 
 use super::*;
 
@@ -34,18 +33,17 @@ fn people(count: u8) -> Vec<PersonRow> {
 /// What the parts of the snapshot give for rules that were posted.
 fn count(source: &Given, rules: &str) {
     let plan: ContactPlan = serde_json::from_str(PLAN).unwrap();
-    let of = |rules: &str| {
-        let definition = Definition {
-            campaign: "flu-2025".into(),
-            version: 1,
-            rules: rules.to_owned(),
-            plan: plan.clone(),
-            authors: vec![],
-        };
-        Rules::new(definition).unwrap()
-    };
     let day = date(2025, 11, 3);
-    let parts = people(30).chunks(10).map(|part| preview(&of(rules), Some(&of(RULES)), part, day).unwrap()).collect();
+    let compiled = |rules: &str| {
+        let campaign = Campaign::parse(rules.as_bytes()).unwrap();
+        campaign.compile(campaign.iteration_on(day).unwrap())
+    };
+    let (new, base) = (compiled(rules), compiled(RULES));
+    let version = |rules| Version { rules, plan: &plan };
+    let compared = |part: &[PersonRow]| {
+        compare(write_parquet(part).unwrap().into(), version(&new), Some(version(&base)), day).unwrap()
+    };
+    let parts = people(30).chunks(10).map(compared).collect();
     *source.previewed.lock().unwrap() = parts;
 }
 
@@ -175,6 +173,35 @@ async fn examples_are_ids_with_reasons_written_down_first() {
     let refused = get_as("planner", source, &path).await;
     assert_eq!(refused.status, 502);
     assert!(!refused.body.contains("What was looked at"));
+}
+
+#[tokio::test]
+async fn a_draft_is_removed_by_its_author_alone() {
+    let source = season();
+    submit(&source, "planner", RULES).await;
+    let draft = source.drafts.lock().unwrap()[0].clone();
+    let (path, remove) = (format!("{DRAFTS}/{}", draft.draft), format!("{DRAFTS}/{}/remove", draft.draft));
+    let post = || {
+        let request = Request::post(format!("/console{remove}"))
+            .header(header::COOKIE, format!("ims_session={}", token_of("planner")))
+            .header("sec-fetch-site", "same-origin");
+        send(console(source.clone()), request.body(Body::empty()).unwrap())
+    };
+    get_as("planner", source.clone(), &path).await.has(&["Kept until", "Remove this draft"]);
+    get_as("planner", source.clone(), &remove).await.has(&["Remove the draft", "Keep it"]);
+
+    source.drafts.lock().unwrap()[0].author = "Somebody Else".to_owned();
+    let others = get_as("planner", source.clone(), &path).await;
+    assert!(others.status == 200 && !others.body.contains("Remove this draft"));
+    let refused = post().await;
+    assert_eq!((refused.status, source.drafts.lock().unwrap().len()), (403, 1));
+    refused.has(&["Only its author removes a draft"]);
+
+    source.drafts.lock().unwrap()[0].author = draft.author.clone();
+    let removed = post().await;
+    assert_eq!((removed.status, removed.header("location")), (303, "/console/campaigns/flu-2025"));
+    assert!(source.drafts.lock().unwrap().is_empty());
+    assert_eq!(post().await.status, 404, "once more: it is gone");
 }
 
 #[tokio::test]
