@@ -14,20 +14,27 @@ mod settle;
 mod step;
 
 use ims_contact::letter::LetterError;
-use ims_contact::manifest::ManifestError;
+use ims_contact::manifest::{BatchHeading, ManifestError};
 use ims_contact::template::{TemplateError, TemplateSet};
 use ims_decision::{DecisionError, RulesCache};
+use ims_domain::BatchId;
+use ims_domain::campaign::Step;
+use ims_domain::letter::LetterKind;
 use ims_messaging::{LetterJob, MessagingError, ObjectError, handle_each};
 use ims_runtime::clock::ClockError;
 use ims_runtime::settings::optional;
 use ims_runtime::{Service, Trigger, UnknownEvent};
 use ims_store::StoreError;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
 /// Who claims, in the audit.
 pub(crate) const ACTOR: &str = "letter-dispatch";
+
+/// How long after sealing the supplier still takes letters out, unless it is said otherwise.
+const CUT_OFF_MINUTES: u32 = 240;
 
 /// Letters of a batch that are worked on at one time.
 pub(crate) const AT_ONCE: usize = 8;
@@ -76,13 +83,19 @@ pub enum DispatchError {
     /// The templates that are built in are wrong.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// No wording for these letters.
-    #[error("there is no letter template for programme '{programme}', step '{step}'")]
+    /// No wording for these letters that may be used in this stage.
+    #[error("there is no reviewed letter template for programme '{programme}', step '{step}'")]
     NoTemplate {
         /// Programme.
         programme: String,
         /// Step.
         step: &'static str,
+    },
+    /// The time until the supplier's cut-off is not said in minutes.
+    #[error("IMS_PRINT_CUT_OFF_MINUTES: '{value}' is no number of minutes")]
+    CutOff {
+        /// What it says.
+        value: String,
     },
     /// There is no such campaign.
     #[error("campaign '{campaign}' is not there")]
@@ -113,6 +126,7 @@ pub struct Dispatcher {
     pub(crate) templates: TemplateSet,
     pub(crate) booking_link: String,
     pub(crate) booking_phone: String,
+    pub(crate) cut_off: SignedDuration,
 }
 
 impl std::fmt::Debug for Dispatcher {
@@ -122,18 +136,39 @@ impl std::fmt::Debug for Dispatcher {
 }
 
 impl Dispatcher {
-    /// From the built-in templates, and `IMS_BOOKING_LINK` and `IMS_BOOKING_PHONE` where they are set.
+    /// From the built-in templates, and `IMS_BOOKING_LINK`, `IMS_BOOKING_PHONE` and `IMS_PRINT_CUT_OFF_MINUTES` where they
+    /// are set.
     ///
     /// # Errors
-    /// Where a built-in template fails its check.
+    /// Where a built-in template fails its check, or the minutes are no number.
     pub fn from_env(service: Service) -> Result<Self, DispatchError> {
+        let minutes = optional("IMS_PRINT_CUT_OFF_MINUTES").unwrap_or_else(|| CUT_OFF_MINUTES.to_string());
+        let minutes: u32 = minutes.parse().map_err(|_| DispatchError::CutOff { value: minutes })?;
         Ok(Self {
+            cut_off: SignedDuration::from_mins(minutes.into()),
             service,
             rules: RulesCache::default(),
             templates: TemplateSet::embedded()?,
             booking_link: optional("IMS_BOOKING_LINK").unwrap_or_else(|| "www.nhs.uk/get-vaccination".to_owned()),
             booking_phone: optional("IMS_BOOKING_PHONE").unwrap_or_else(|| "119".to_owned()),
         })
+    }
+
+    /// Whether wordings that nobody has reviewed may be printed: in a sandbox alone.
+    pub(crate) fn unreviewed(&self) -> bool {
+        self.service.settings.is_sandbox()
+    }
+
+    pub(crate) fn heading(
+        &self,
+        campaign: &str,
+        step: Step,
+        kind: LetterKind,
+        batch: BatchId,
+        created: Timestamp,
+    ) -> BatchHeading {
+        let cut_off = created.saturating_add(self.cut_off).unwrap_or(created);
+        BatchHeading { batch, campaign: campaign.to_owned(), step, kind, created, cut_off }
     }
 
     /// Handles one event: batches to seal, or the request to cut them.

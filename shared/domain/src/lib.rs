@@ -8,6 +8,7 @@ pub mod contact;
 pub mod details;
 pub mod ids;
 pub mod invitation;
+pub mod letter;
 pub mod matching;
 pub mod merge;
 pub mod nhs_number;
