@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::compose::wording;
 use crate::settle::{Faults, close, sealed, settle};
+use crate::stop::look_again;
 use crate::{DispatchError, Dispatcher, Queued};
 
 /// Most letters in a batch: typeset and concluded well within the function's time-out.
@@ -113,6 +114,7 @@ async fn take_up(
             }
         };
         settle(dispatcher, &manifest, &held.messages, &Faults::new()).await?;
+        look_again(dispatcher, &manifest).await?;
         any = true;
     }
     Ok(any)

@@ -1,4 +1,5 @@
-//! `letter-dispatch`: a schedule cuts waiting letters into batches; a queue message seals one batch.
+//! `letter-dispatch`: a schedule cuts waiting letters into batches; a queue message seals one batch; a change of a person
+//! stops sealed letters that no longer stand.
 //!
 //! A letter leaves when its batch's manifest is created in the print bucket, and only if that manifest lists it. Creating
 //! it is put-if-absent, so of any number of workers on one batch one seals it, and the others follow what it wrote. Until
@@ -12,6 +13,7 @@ mod model;
 mod seal;
 mod settle;
 mod step;
+mod stop;
 
 use ims_contact::letter::LetterError;
 use ims_contact::manifest::{BatchHeading, ManifestError};
@@ -29,6 +31,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
+
+pub use stop::Stop;
 
 /// Who claims, in the audit.
 pub(crate) const ACTOR: &str = "letter-dispatch";
@@ -62,6 +66,9 @@ pub enum DispatchError {
     /// The event is not known.
     #[error(transparent)]
     Event(#[from] UnknownEvent),
+    /// A stream record cannot be read.
+    #[error("a record of the person table cannot be read: {0}")]
+    Record(String),
     /// A result could not be written as JSON.
     #[error("the result cannot be written: {0}")]
     Json(#[from] serde_json::Error),
@@ -171,11 +178,16 @@ impl Dispatcher {
         BatchHeading { batch, campaign: campaign.to_owned(), step, kind, created, cut_off }
     }
 
-    /// Handles one event: batches to seal, or the request to cut them.
+    /// Handles one event: batches to seal, changed people, or the request to cut batches.
     ///
     /// # Errors
-    /// Where the event is unknown, or cutting fails. A batch that fails is reported in the answer and comes again.
+    /// Where the event is unknown, cutting fails, or changed people cannot be looked at; the stream then delivers them
+    /// again. A batch that fails is reported in the answer and comes again.
     pub async fn handle(&self, event: Value) -> Result<Value, DispatchError> {
+        if event.pointer("/Records/0/eventSource").and_then(Value::as_str) == Some("aws:dynamodb") {
+            Box::pin(stop::changed(self, serde_json::from_value(event)?)).await?;
+            return Ok(Value::Null);
+        }
         match Trigger::read(event)? {
             Trigger::Messages(event) => {
                 let response =

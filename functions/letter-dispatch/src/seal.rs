@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use crate::compose::{Wording, wording};
 use crate::settle::{Faults, close, create, file_key, sealed, settle};
 use crate::step::{Action, batch_after, next};
+use crate::stop::look_again;
 use crate::{ACTOR, AT_ONCE, DispatchError, Dispatcher};
 
 /// Seals the batch of a job, or follows the manifest of the worker that did.
@@ -25,7 +26,7 @@ pub(crate) async fn seal(dispatcher: &Dispatcher, job: &LetterJob) -> Result<(),
     while let Some(manifest) = sealed(dispatcher, &job.campaign, batch).await? {
         settle(dispatcher, &manifest, &job.messages, &Faults::new()).await?;
         if manifest.count > 0 {
-            return Ok(());
+            return look_again(dispatcher, &manifest).await;
         }
         batch = batch_after(Some(batch), &job.campaign, &job.messages);
     }
@@ -39,7 +40,8 @@ pub(crate) async fn seal(dispatcher: &Dispatcher, job: &LetterJob) -> Result<(),
     } else {
         return Ok(());
     };
-    settle(dispatcher, &manifest, &job.messages, &faults).await
+    settle(dispatcher, &manifest, &job.messages, &faults).await?;
+    look_again(dispatcher, &manifest).await
 }
 
 /// Claims the letters for the batch and composes them, in the job's order.

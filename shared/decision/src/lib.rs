@@ -7,5 +7,5 @@ mod claim;
 pub mod preview;
 mod rules;
 
-pub use claim::{Claim, Fence, already_written, claim, claim_letter, conclude, withdraw};
+pub use claim::{Claim, Fence, already_written, claim, claim_letter, conclude, stop_reason, withdraw};
 pub use rules::{Decided, DecisionError, Rules, RulesCache};

@@ -17,6 +17,7 @@ mod face;
 mod line;
 mod page;
 mod picture;
+mod purge;
 
 use std::num::NonZeroU16;
 
@@ -32,6 +33,7 @@ use thiserror::Error;
 
 use face::{Faces, Weight};
 pub use picture::Picture;
+pub use purge::{blank, blank_lines};
 
 /// Fewest address lines.
 pub const FEWEST_ADDRESS_LINES: usize = 3;
@@ -280,4 +282,4 @@ fn draw(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -31,9 +31,8 @@ const SENDER_BASELINE: f32 = mm(22.0);
 const BARCODE_SIZE: f32 = mm(10.0);
 const BARCODE_TOP: f32 = HEIGHT - mm(21.0);
 
-/// The address block; see the module's documentation.
-pub(super) const ADDRESS_TOP: f32 = mm(51.0);
-pub(super) const ADDRESS_BOTTOM: f32 = mm(78.5);
+/// The address block, 51–78.5 mm from the top; see the module's documentation.
+const ADDRESS_TOP: f32 = mm(51.0);
 const ADDRESS_WIDTH: f32 = mm(75.0);
 const ADDRESS_SIZE: f32 = 10.5;
 const SMALLEST_ADDRESS_SIZE: f32 = 8.0;
@@ -124,7 +123,8 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn width(&self) -> f32 {
+    #[cfg(test)]
+    fn width(&self) -> f32 {
         self.set.width * self.size
     }
 }
@@ -369,7 +369,7 @@ mod tests {
             let pages = lay_out(&letter(Format::LargePrint, language, "word ".repeat(200)), 1, 1, faces).unwrap();
             for block in pages.iter().flat_map(|page| &page.blocks) {
                 for line in block.lines.iter().filter(|_| block.role != Role::Artifact) {
-                    let is_address = line.baseline > ADDRESS_TOP && line.baseline < ADDRESS_BOTTOM && line.x == LEFT;
+                    let is_address = line.baseline > ADDRESS_TOP && line.baseline < mm(78.5) && line.x == LEFT;
                     assert!(is_address && block.lines.len() == 7 || line.size >= 18.0, "{}", line.set.text());
                 }
             }

@@ -1,6 +1,6 @@
 use super::*;
 
-fn letter(index: usize) -> Letter {
+pub(super) fn letter(index: usize) -> Letter {
     Letter {
         reference: format!("5d0b1f0e-2f6a-4c11-9a1e-{index:012}"),
         address_lines: vec![
@@ -22,7 +22,7 @@ fn letter(index: usize) -> Letter {
     }
 }
 
-fn text_of(pdf: &[u8]) -> Vec<String> {
+pub(super) fn text_of(pdf: &[u8]) -> Vec<String> {
     let document = lopdf::Document::load_mem(pdf).unwrap();
     document
         .get_pages()
