@@ -10,6 +10,7 @@ mod compose;
 mod cut;
 #[cfg(test)]
 mod model;
+mod reconcile;
 mod seal;
 mod settle;
 mod step;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
+pub use reconcile::{Difference, Found, Reconciled};
 pub use stop::Stop;
 
 /// Who claims, in the audit.
@@ -49,6 +51,8 @@ pub(crate) const AT_ONCE: usize = 8;
 pub enum Request {
     /// Cut the letters that wait into batches and queue them.
     Seal,
+    /// Compare our letters with manifests and what the supplier reported.
+    Reconcile,
 }
 
 /// What was queued.
@@ -195,6 +199,9 @@ impl Dispatcher {
                 Ok(serde_json::to_value(response)?)
             }
             Trigger::Request(Request::Seal) => Ok(serde_json::to_value(Box::pin(cut::cut(self)).await?)?),
+            Trigger::Request(Request::Reconcile) => {
+                Ok(serde_json::to_value(Box::pin(reconcile::reconcile(self)).await?)?)
+            }
         }
     }
 }

@@ -7,7 +7,9 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::Person;
+use crate::ids::stable_hash;
+use crate::invitation::MessageState;
+use crate::{Person, postcode};
 
 /// A language that letters are written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default)]
@@ -236,6 +238,114 @@ impl FromStr for Format {
     }
 }
 
+/// What a print supplier says of a letter, in the order in which it counts: of several reports, however they come, the last
+/// of these stands. A letter that arrived, or came back, was not taken out whatever was said before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PrintStatus {
+    /// The batch is there.
+    Pending,
+    /// It will be printed.
+    Accepted,
+    /// On paper.
+    Printed,
+    /// In its envelope.
+    Enclosed,
+    /// Handed to the post.
+    Dispatched,
+    /// Taken out, as the stop-list asks.
+    Cancelled,
+    /// The supplier will not print it.
+    Rejected,
+    /// The supplier could not print it.
+    Failed,
+    /// It arrived.
+    Delivered,
+    /// The post took it to another address.
+    Forwarded,
+    /// It came back.
+    Returned,
+}
+
+impl PrintStatus {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Pending,
+        Self::Accepted,
+        Self::Printed,
+        Self::Enclosed,
+        Self::Dispatched,
+        Self::Cancelled,
+        Self::Rejected,
+        Self::Failed,
+        Self::Delivered,
+        Self::Forwarded,
+        Self::Returned,
+    ];
+
+    /// The supplier's word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Accepted => "ACCEPTED",
+            Self::Printed => "PRINTED",
+            Self::Enclosed => "ENCLOSED",
+            Self::Dispatched => "DISPATCHED",
+            Self::Cancelled => "CANCELLED",
+            Self::Rejected => "REJECTED",
+            Self::Failed => "FAILED",
+            Self::Delivered => "DELIVERED",
+            Self::Forwarded => "FORWARDED",
+            Self::Returned => "RETURNED",
+        }
+    }
+
+    /// The status of a word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == word)
+    }
+
+    /// The state of a letter of which this is the last word.
+    #[must_use]
+    pub fn state(self) -> MessageState {
+        match self {
+            Self::Pending | Self::Accepted | Self::Printed | Self::Enclosed | Self::Dispatched => MessageState::Sent,
+            Self::Delivered | Self::Forwarded => MessageState::Delivered,
+            Self::Cancelled | Self::Rejected | Self::Failed | Self::Returned => MessageState::Failed,
+        }
+    }
+}
+
+/// An address of a person's from which a letter came back. It holds as long as it is still their address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReturnedMail {
+    /// Business day on which it was reported.
+    pub on: Date,
+    /// A hash of the address, which tells whether another has taken its place.
+    pub address: u64,
+}
+
+impl ReturnedMail {
+    /// Of the address that the person has now.
+    #[must_use]
+    pub fn of(person: &Person, on: Date) -> Self {
+        Self { on, address: address(person) }
+    }
+
+    /// Whether it is still the person's address.
+    #[must_use]
+    pub fn holds_for(&self, person: &Person) -> bool {
+        self.address == address(person)
+    }
+}
+
+fn address(person: &Person) -> u64 {
+    let lines: Vec<String> =
+        person.demographics.address_lines.iter().map(|line| line.trim().to_lowercase()).collect();
+    stable_hash(&format!("{}|{}", lines.join("|"), postcode::normalise(&person.demographics.postcode)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -267,6 +377,31 @@ mod tests {
         ] {
             assert_eq!(LetterKind::wished(&person(language, wishes)).to_string(), kind, "{language} {wishes:?}");
         }
+    }
+
+    #[test]
+    fn nobody_is_written_to_where_mail_came_back_until_they_have_another_address() {
+        let mut person = person("", &[]);
+        person.demographics.address_lines = vec!["1 High Street".into()];
+        person.demographics.postcode = "LS1 4AP".into();
+        assert!(person.has_postal_address());
+        person.returned_mail = Some(ReturnedMail::of(&person, date(2025, 11, 3)));
+        assert!(!person.has_postal_address());
+        person.demographics.postcode = "ls14ap".into();
+        assert!(!person.has_postal_address(), "the same address, written in another way");
+        person.demographics.address_lines = vec!["2 High Street".into()];
+        assert!(person.has_postal_address());
+    }
+
+    #[test]
+    fn a_status_is_known_by_its_word_and_its_state_never_goes_back_to_sent() {
+        for status in PrintStatus::ALL {
+            assert_eq!(PrintStatus::parse(status.name()), Some(status));
+        }
+        assert_eq!(PrintStatus::parse("LOST"), None);
+        let states = PrintStatus::ALL.map(PrintStatus::state);
+        let settled = states.iter().position(|state| *state != MessageState::Sent).unwrap();
+        assert!(states[settled..].iter().all(|state| *state != MessageState::Sent));
     }
 
     #[test]
