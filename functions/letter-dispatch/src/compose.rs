@@ -178,8 +178,7 @@ pub(crate) mod tests {
     fn compose(person: &Person) -> Result<Letter, ComposeError> {
         let templates = TemplateSet::embedded().unwrap();
         let programme = "FLU".parse().unwrap();
-        let (kind, template) =
-            wording(&templates, programme, Step::Invite, LetterKind::wished(person), true).unwrap();
+        let (kind, template) = wording(&templates, programme, Step::Invite, LetterKind::wished(person), true).unwrap();
         let wording = Wording {
             template,
             kind,
@@ -231,7 +230,10 @@ pub(crate) mod tests {
         assert!(letter.heading.contains("eich plentyn") && letter.date == "6 Hydref 2025", "{}", letter.heading);
         child.demographics.language = "ar".into();
         let letter = compose(&child).unwrap();
-        assert_eq!((letter.language, letter.address_lines[0].as_str()), (Language::Arabic, "To the parent or guardian of"));
+        assert_eq!(
+            (letter.language, letter.address_lines[0].as_str()),
+            (Language::Arabic, "To the parent or guardian of")
+        );
         let mut adult = person(Some(date(1950, 1, 2)), &["1 High Street", "Leeds"]);
         for (wish, format) in [("contact_large_print", Format::LargePrint), ("contact_easy_read", Format::EasyRead)] {
             let membership =

@@ -179,7 +179,8 @@ mod tests {
             LetterKind::new(Format::Standard, Language::Welsh),
             LetterKind::new(Format::Braille, Language::English),
         ];
-        let kinds = waiting.iter().zip(wished.iter().cycle()).map(|(message, kind)| ((message.person, message.step), *kind));
+        let kinds =
+            waiting.iter().zip(wished.iter().cycle()).map(|(message, kind)| ((message.person, message.step), *kind));
         let cut = jobs("flu-2025", &waiting, &kinds.collect());
         let found: Vec<(String, usize)> = cut.iter().map(|job| (job.kind.to_string(), job.messages.len())).collect();
         let expected = ["standard-en-second", "standard-cy-second", "braille-en-articles_for_the_blind"];

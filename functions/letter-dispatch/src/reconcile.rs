@@ -84,10 +84,8 @@ pub(crate) async fn reconcile(dispatcher: &Dispatcher) -> Result<Reconciled, Dis
     let key = format!("reconciliations/{}.json", now.strftime("%Y%m%dT%H%M%S"));
     service.objects.put_json(Bucket::Print, &key, &reconciled).await?;
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-    let counts = [
-        ("LettersDiffer", count(reconciled.differences.len())),
-        ("LettersRepaired", count(reconciled.repaired)),
-    ];
+    let counts =
+        [("LettersDiffer", count(reconciled.differences.len())), ("LettersRepaired", count(reconciled.repaired))];
     metric::count(service.settings.stage(), Timestamp::now(), &counts);
     Ok(reconciled)
 }
@@ -113,9 +111,8 @@ async fn compare(
     let service = &dispatcher.service;
     let ids: Vec<MessageId> = manifest.letters.iter().map(|letter| letter.reference).collect();
     let before = service.store.messages(ids.iter().copied()).await?;
-    let held = before.iter().filter(|message| {
-        message.state == MessageState::Sending && message.batch == Some(manifest.batch)
-    });
+    let held =
+        before.iter().filter(|message| message.state == MessageState::Sending && message.batch == Some(manifest.batch));
     let held = held.count();
     let messages = if held > 0 {
         // The manifest stands, so there is no doubt that they left.

@@ -61,10 +61,7 @@ pub(crate) async fn create(dispatcher: &Dispatcher, manifest: PrintManifest) -> 
 }
 
 /// Closes a batch of which nothing shall leave any more, unless it is sealed already; the manifest that stands.
-pub(crate) async fn close(
-    dispatcher: &Dispatcher,
-    heading: BatchHeading,
-) -> Result<PrintManifest, DispatchError> {
+pub(crate) async fn close(dispatcher: &Dispatcher, heading: BatchHeading) -> Result<PrintManifest, DispatchError> {
     create(dispatcher, PrintManifest::void(heading)).await
 }
 

@@ -93,7 +93,8 @@ fn written_to(event: StreamEvent) -> Result<BTreeSet<PersonId>, DispatchError> {
 async fn look_again_at(dispatcher: &Dispatcher, id: PersonId) -> Result<(), DispatchError> {
     let store = &dispatcher.service.store;
     let invitations = store.invitations(id).await?;
-    let messages = store.messages(invitations.iter().flat_map(|invitation| invitation.messages.iter().copied())).await?;
+    let messages =
+        store.messages(invitations.iter().flat_map(|invitation| invitation.messages.iter().copied())).await?;
     let is_sealed = |message: &&Message| {
         message.channel == Channel::Letter && matches!(message.state, MessageState::Sending | MessageState::Sent)
     };

@@ -4,11 +4,11 @@
 //! the letter keeps it as its `detail`. A letter that came back marks the address it went to, in the same transaction, so
 //! that what follows goes another way.
 
+use ims_domain::BatchId;
 use ims_domain::MessageId;
 use ims_domain::contact::Channel;
 use ims_domain::invitation::{Message, MessageState};
 use ims_domain::letter::{PrintStatus, ReturnedMail};
-use ims_domain::BatchId;
 use ims_store::{AuditEntry, Store, StoreError, until_it_holds};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -240,7 +240,8 @@ mod tests {
         assert!(odd(message(MessageState::Sent), accepted), "a text");
         assert!(odd(letter(MessageState::Queued), accepted) && odd(letter(MessageState::Withdrawn), accepted));
         assert!(odd(letter(MessageState::Sent), PrintReport { batch: BatchId(Uuid::nil()), ..accepted }));
-        let unprintable = Message { detail: Some("letter x, heading: is empty".into()), ..letter(MessageState::Failed) };
+        let unprintable =
+            Message { detail: Some("letter x, heading: is empty".into()), ..letter(MessageState::Failed) };
         assert!(odd(unprintable, accepted));
     }
 

@@ -405,9 +405,9 @@ impl TemplateSet {
             (Language::English, wording),
             (Language::English, Format::Standard),
         ];
-        places.into_iter().find_map(|(language, format)| {
-            self.latest(programme, step, Channel::Letter, language, format, unreviewed)
-        })
+        places
+            .into_iter()
+            .find_map(|(language, format)| self.latest(programme, step, Channel::Letter, language, format, unreviewed))
     }
 
     fn latest(
@@ -514,7 +514,8 @@ mod tests {
     #[test]
     fn no_childs_letter_speaks_of_the_parents_own_vaccination() {
         let set = TemplateSet::embedded().unwrap();
-        let in_english = |template: &&Template| template.channel == Channel::Letter && template.language == Language::English;
+        let in_english =
+            |template: &&Template| template.channel == Channel::Letter && template.language == Language::English;
         for letter in set.all().iter().filter(in_english) {
             let words = plain_words(letter.programme);
             let fields = Fields { to_parent: true, programme: words.into(), dose: 2, doses: 2, ..fields() };

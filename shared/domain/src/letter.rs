@@ -341,8 +341,7 @@ impl ReturnedMail {
 }
 
 fn address(person: &Person) -> u64 {
-    let lines: Vec<String> =
-        person.demographics.address_lines.iter().map(|line| line.trim().to_lowercase()).collect();
+    let lines: Vec<String> = person.demographics.address_lines.iter().map(|line| line.trim().to_lowercase()).collect();
     stable_hash(&format!("{}|{}", lines.join("|"), postcode::normalise(&person.demographics.postcode)))
 }
 

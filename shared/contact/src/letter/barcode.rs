@@ -50,7 +50,8 @@ mod tests {
     fn the_barcode_says_which_sheet_of_which_letter_it_is_and_is_always_of_one_size() {
         let content = content("5d0b1f0e-2f6a-4c11-9a1e-1b6e2f6a9c11", 250, 2, 3);
         assert_eq!(content, "5D0B1F0E2F6A4C119A1E1B6E2F6A9C11002500203");
-        let symbol = DataMatrix::encode(content.as_bytes(), SymbolList::with_whitelist([SymbolSize::Square24])).unwrap();
+        let symbol =
+            DataMatrix::encode(content.as_bytes(), SymbolList::with_whitelist([SymbolSize::Square24])).unwrap();
         let bitmap = symbol.bitmap();
         assert_eq!((bitmap.width(), bitmap.height()), (MODULES, MODULES));
         assert_eq!(DataMatrix::decode(bitmap.bits(), MODULES).unwrap(), content.as_bytes());

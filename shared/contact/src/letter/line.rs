@@ -59,7 +59,12 @@ impl Set {
         }
         placed.sort_by_key(|(at, _)| *at);
         let mut runs: Vec<Run> = placed.into_iter().map(|(_, run)| run).collect();
-        runs.push(Run { arabic: false, glyphs: latin.plain(" "), text: " ".to_owned(), x: if right_to_left { 0.0 } else { x } });
+        runs.push(Run {
+            arabic: false,
+            glyphs: latin.plain(" "),
+            text: " ".to_owned(),
+            x: if right_to_left { 0.0 } else { x },
+        });
         Self { runs, width: x, weight }
     }
 
@@ -72,7 +77,12 @@ impl Set {
         }
     }
 
-    #[cfg(test)]
+    /// Whether glyphs stand for characters otherwise than one by one and in order, so that the text cannot be read off them.
+    pub(super) fn is_shaped(&self) -> bool {
+        self.runs.len() > 1 || self.runs.iter().any(|run| run.arabic)
+    }
+
+    /// What the line says, in the order of reading, with a space at its end.
     pub(super) fn text(&self) -> String {
         self.runs.iter().map(|run| run.text.as_str()).collect()
     }
@@ -86,9 +96,7 @@ fn by_face(text: &str, backwards: bool, faces: &Faces, weight: Weight) -> Vec<(u
     for (at, character) in text.char_indices().filter(|(_, character)| !is_direction_mark(*character)) {
         let has = |face: &Face| face.glyph(character).is_some();
         let before = parts.last().map_or(backwards, |(.., arabic)| *arabic);
-        let in_arabic = is_arabic(character)
-            || !has(latin)
-            || (before && has(arabic) && !character.is_alphanumeric());
+        let in_arabic = is_arabic(character) || !has(latin) || (before && has(arabic) && !character.is_alphanumeric());
         match parts.last_mut() {
             Some((_, part, of)) if *of == in_arabic => part.push(character),
             _ => parts.push((at, character.to_string(), in_arabic)),

@@ -3,7 +3,7 @@
 //! A4, one address in the window of a DL envelope (BS 4264: pocket 110 × 220 mm; the usual window is 90 × 35 mm, 20 mm from
 //! the left edge and from the foot). The sheet is folded to a third (99 mm) and rests on the envelope's foot, so the window
 //! shows 44–79 mm of it, and 20–100 mm wherever it slides sideways. The address block is 25–100 mm from the left and
-//! 51–78.5 mm from the top: the sheet may rise 7 mm, and nothing else comes into the window. The rest of the window is left
+//! 51–79 mm from the top: the sheet may rise 7 mm, and nothing else comes into the window. The rest of the window is left
 //! clear for the Mailmark that the supplier prints.
 //!
 //! The PDF is tagged and validated as PDF/UA-1 while it is written. Fonts are embedded once for the batch, cut to the
@@ -25,9 +25,9 @@ use ims_domain::letter::{Format, Language};
 use krilla::configure::{Accessibility, ConfigurationBuilder};
 use krilla::destination::XyzDestination;
 use krilla::geom::Point;
-use krilla::metadata::{Metadata, TextDirection};
+use krilla::metadata::Metadata;
 use krilla::outline::{Outline, OutlineNode};
-use krilla::tagging::{Tag, TagGroup, TagTree};
+use krilla::tagging::{Identifier, Tag, TagGroup, TagTree};
 use krilla::{Document, SerializeSettings};
 use thiserror::Error;
 
@@ -221,9 +221,7 @@ pub fn typeset(letters: &[Letter]) -> Result<TypesetBatch, LetterError> {
     }
     document.set_tag_tree(tags);
     document.set_outline(outline);
-    let direction =
-        if language.is_right_to_left() { TextDirection::RightToLeft } else { TextDirection::LeftToRight };
-    document.set_metadata(Metadata::new().title(title(letters)).language(language.tag().into()).text_direction(direction));
+    document.set_metadata(Metadata::new().title(title(letters)).language(language.tag().into()));
     let pdf = document.finish().map_err(|error| LetterError::Pdf(format!("{error:?}")))?;
     Ok(TypesetBatch { pdf, pages_per_letter })
 }
@@ -233,6 +231,12 @@ fn title(letters: &[Letter]) -> String {
     match letters {
         [letter] => letter.heading.clone(),
         _ => "Vaccination letters".to_owned(),
+    }
+}
+
+fn add(group: &mut TagGroup, identifiers: &[Identifier]) {
+    for identifier in identifiers {
+        group.push(*identifier);
     }
 }
 
@@ -252,22 +256,20 @@ fn draw(
         let mut sheet = document.start_page_with(page::settings()?);
         let mut surface = sheet.surface();
         for block in &page.blocks {
-            let identifier = surface.start_tagged(block.role.content());
-            block.draw(&mut surface, faces);
-            surface.end_tagged();
+            let identifiers = block.draw(&mut surface, letter.language, faces);
             let tag = match block.role {
                 page::Role::Artifact => continue,
                 page::Role::Heading => TagGroup::new(Tag::Hn(NonZeroU16::MIN, Some(letter.heading.clone()))),
                 page::Role::Paragraph => TagGroup::new(Tag::P),
             };
             match &mut open {
-                Some((element, group)) if *element == block.element => group.push(identifier),
+                Some((element, group)) if *element == block.element => add(group, &identifiers),
                 _ => {
                     if let Some((_, done)) = open.take() {
                         section.push(done);
                     }
                     let mut group = tag;
-                    group.push(identifier);
+                    add(&mut group, &identifiers);
                     open = Some((block.element, group));
                 }
             }

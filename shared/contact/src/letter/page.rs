@@ -4,7 +4,7 @@ use ims_domain::letter::{Format, Language};
 use krilla::geom::Path;
 use krilla::page::PageSettings;
 use krilla::surface::Surface;
-use krilla::tagging::{Artifact, ArtifactType, ContentTag};
+use krilla::tagging::{Artifact, ArtifactType, ContentTag, Identifier, SpanTag};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use super::face::{Faces, Weight};
@@ -31,13 +31,14 @@ const SENDER_BASELINE: f32 = mm(22.0);
 const BARCODE_SIZE: f32 = mm(10.0);
 const BARCODE_TOP: f32 = HEIGHT - mm(21.0);
 
-/// The address block, 51–78.5 mm from the top; see the module's documentation.
-const ADDRESS_TOP: f32 = mm(51.0);
+/// The address block, 51–79 mm from the top; see the module's documentation.
+const ADDRESS_TOP: f32 = mm(51.1);
 const ADDRESS_WIDTH: f32 = mm(75.0);
 const ADDRESS_SIZE: f32 = 10.5;
 const SMALLEST_ADDRESS_SIZE: f32 = 8.0;
-/// Seven lines of it fit the block.
-const ADDRESS_LEADING: f32 = 11.4;
+/// From the first baseline of the block to its last: seven lines of text still stand clear of one another.
+const ADDRESS_ROOM: f32 = 6.0 * 11.2;
+const WIDEST_ADDRESS_LEADING: f32 = 13.4;
 
 /// Where the text begins: below the window and the fold.
 const TEXT_TOP: f32 = mm(91.0);
@@ -92,7 +93,7 @@ pub(super) enum Role {
 }
 
 impl Role {
-    pub(super) fn content(self) -> ContentTag<'static> {
+    fn content(self) -> ContentTag<'static> {
         match self {
             Self::Artifact => ContentTag::Artifact(Artifact::with_kind(ArtifactType::Footer)),
             Self::Paragraph | Self::Heading => ContentTag::Other,
@@ -130,9 +131,25 @@ impl Line {
 }
 
 impl Block {
-    pub(super) fn draw(&self, surface: &mut Surface<'_>, faces: &Faces) {
-        for line in &self.lines {
+    /// Draws the block, as one piece of tagged content, or a piece a line where glyphs alone do not tell what they say.
+    pub(super) fn draw(&self, surface: &mut Surface<'_>, language: Language, faces: &Faces) -> Vec<Identifier> {
+        let draw = |surface: &mut Surface<'_>, line: &Line| {
             line.set.draw(surface, line.x, line.baseline, line.size, faces);
+        };
+        if self.role != Role::Artifact && self.lines.iter().any(|line| line.set.is_shaped()) {
+            let tagged = |line: &Line| {
+                let text = line.set.text();
+                let span = SpanTag::empty().with_lang(Some(language.tag())).with_actual_text(Some(&text));
+                let identifier = surface.start_tagged(ContentTag::Span(span));
+                draw(surface, line);
+                surface.end_tagged();
+                identifier
+            };
+            return self.lines.iter().map(tagged).collect();
+        }
+        let identifier = surface.start_tagged(self.role.content());
+        for line in &self.lines {
+            draw(surface, line);
         }
         if let Some((picture, x, y)) = self.picture {
             picture.draw(surface, x, y, PICTURE_SIZE);
@@ -140,6 +157,8 @@ impl Block {
         if let Some(outline) = &self.barcode {
             surface.draw_path(outline);
         }
+        surface.end_tagged();
+        vec![identifier]
     }
 }
 
@@ -185,10 +204,12 @@ pub(super) fn lay_out(letter: &Letter, sequence: usize, total: usize, faces: &Fa
         index,
         characters: letter.address_lines.get(index).map_or(0, |line| line.chars().count()),
     })?;
+    let gaps = letter.address_lines.len().saturating_sub(1).max(1) as f32;
+    let address_leading = (ADDRESS_ROOM / gaps).min(WIDEST_ADDRESS_LEADING);
     let mut lines = Vec::with_capacity(letter.address_lines.len());
     for (place, text) in (0u8..).zip(&letter.address_lines) {
         let set = Set::new(&composed(text), false, Weight::Regular, faces);
-        let baseline = ADDRESS_TOP + ADDRESS_SIZE * 0.8 + f32::from(place) * ADDRESS_LEADING;
+        let baseline = ADDRESS_TOP + ADDRESS_SIZE * 0.8 + f32::from(place) * address_leading;
         lines.push(Line { set, x: LEFT, baseline, size });
     }
     flow.block(Role::Paragraph, lines);
@@ -255,6 +276,11 @@ impl Flow<'_> {
             self.turn(size);
         }
         let top = self.baseline - size * 0.8;
+        if picture.is_some() {
+            // Text that is lower than its picture stands at its middle.
+            let high = size + leading * broken.len().saturating_sub(1) as f32;
+            self.baseline += ((PICTURE_SIZE - high) / 2.0).max(0.0);
+        }
         if let (Some(picture), Some(page)) = (picture, self.pages.last_mut()) {
             let x = if self.right_to_left { RIGHT - PICTURE_SIZE } else { LEFT };
             page.blocks.push(Block {
@@ -369,7 +395,7 @@ mod tests {
             let pages = lay_out(&letter(Format::LargePrint, language, "word ".repeat(200)), 1, 1, faces).unwrap();
             for block in pages.iter().flat_map(|page| &page.blocks) {
                 for line in block.lines.iter().filter(|_| block.role != Role::Artifact) {
-                    let is_address = line.baseline > ADDRESS_TOP && line.baseline < mm(78.5) && line.x == LEFT;
+                    let is_address = line.baseline > ADDRESS_TOP && line.baseline < mm(79.0) && line.x == LEFT;
                     assert!(is_address && block.lines.len() == 7 || line.size >= 18.0, "{}", line.set.text());
                 }
             }
