@@ -11,13 +11,13 @@ use jiff::civil::Date;
 use thiserror::Error;
 
 /// The kind of letter that a person can be sent of what they asked for, and its wording. `None` where there is no wording.
-pub(crate) fn wording<'a>(
-    templates: &'a TemplateSet,
+pub(crate) fn wording(
+    templates: &TemplateSet,
     programme: VaccineType,
     step: Step,
     wished: LetterKind,
     unreviewed: bool,
-) -> Option<(LetterKind, &'a Template)> {
+) -> Option<(LetterKind, &Template)> {
     let template = templates.letter(programme, step, wished.language, wished.format, unreviewed)?;
     let format = if wished.format == Format::EasyRead { template.format } else { wished.format };
     Some((LetterKind::new(format, template.language), template))

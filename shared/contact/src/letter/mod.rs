@@ -27,7 +27,7 @@ use krilla::destination::XyzDestination;
 use krilla::geom::Point;
 use krilla::metadata::Metadata;
 use krilla::outline::{Outline, OutlineNode};
-use krilla::tagging::{Identifier, Tag, TagGroup, TagTree};
+use krilla::tagging::{Tag, TagGroup, TagTree};
 use krilla::{Document, SerializeSettings};
 use thiserror::Error;
 
@@ -234,12 +234,6 @@ fn title(letters: &[Letter]) -> String {
     }
 }
 
-fn add(group: &mut TagGroup, identifiers: &[Identifier]) {
-    for identifier in identifiers {
-        group.push(*identifier);
-    }
-}
-
 /// Draws a letter's pages; its section of the tag tree, which says its language where that is not the document's.
 fn draw(
     document: &mut Document,
@@ -256,20 +250,23 @@ fn draw(
         let mut sheet = document.start_page_with(page::settings()?);
         let mut surface = sheet.surface();
         for block in &page.blocks {
-            let identifiers = block.draw(&mut surface, letter.language, faces);
+            let identifier = block.draw(&mut surface, faces);
             let tag = match block.role {
                 page::Role::Artifact => continue,
-                page::Role::Heading => TagGroup::new(Tag::Hn(NonZeroU16::MIN, Some(letter.heading.clone()))),
-                page::Role::Paragraph => TagGroup::new(Tag::P),
+                page::Role::Heading => {
+                    let heading = Tag::Hn(NonZeroU16::MIN, Some(letter.heading.clone()));
+                    TagGroup::new(heading.with_actual_text(block.said.clone()))
+                }
+                page::Role::Paragraph => TagGroup::new(Tag::P.with_actual_text(block.said.clone())),
             };
             match &mut open {
-                Some((element, group)) if *element == block.element => add(group, &identifiers),
+                Some((element, group)) if *element == block.element => group.push(identifier),
                 _ => {
                     if let Some((_, done)) = open.take() {
                         section.push(done);
                     }
                     let mut group = tag;
-                    add(&mut group, &identifiers);
+                    group.push(identifier);
                     open = Some((block.element, group));
                 }
             }

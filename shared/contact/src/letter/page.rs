@@ -4,7 +4,7 @@ use ims_domain::letter::{Format, Language};
 use krilla::geom::Path;
 use krilla::page::PageSettings;
 use krilla::surface::Surface;
-use krilla::tagging::{Artifact, ArtifactType, ContentTag, Identifier, SpanTag};
+use krilla::tagging::{Artifact, ArtifactType, ContentTag, Identifier};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use super::face::{Faces, Weight};
@@ -106,6 +106,8 @@ pub(super) struct Block {
     pub(super) role: Role,
     pub(super) element: usize,
     pub(super) lines: Vec<Line>,
+    /// The element's text, where it cannot be read off the glyphs one by one.
+    pub(super) said: Option<String>,
     picture: Option<(Picture, f32, f32)>,
     barcode: Option<Path>,
 }
@@ -131,25 +133,11 @@ impl Line {
 }
 
 impl Block {
-    /// Draws the block, as one piece of tagged content, or a piece a line where glyphs alone do not tell what they say.
-    pub(super) fn draw(&self, surface: &mut Surface<'_>, language: Language, faces: &Faces) -> Vec<Identifier> {
-        let draw = |surface: &mut Surface<'_>, line: &Line| {
-            line.set.draw(surface, line.x, line.baseline, line.size, faces);
-        };
-        if self.role != Role::Artifact && self.lines.iter().any(|line| line.set.is_shaped()) {
-            let tagged = |line: &Line| {
-                let text = line.set.text();
-                let span = SpanTag::empty().with_lang(Some(language.tag())).with_actual_text(Some(&text));
-                let identifier = surface.start_tagged(ContentTag::Span(span));
-                draw(surface, line);
-                surface.end_tagged();
-                identifier
-            };
-            return self.lines.iter().map(tagged).collect();
-        }
+    /// Draws the block as one piece of tagged content.
+    pub(super) fn draw(&self, surface: &mut Surface<'_>, faces: &Faces) -> Identifier {
         let identifier = surface.start_tagged(self.role.content());
         for line in &self.lines {
-            draw(surface, line);
+            line.set.draw(surface, line.x, line.baseline, line.size, faces);
         }
         if let Some((picture, x, y)) = self.picture {
             picture.draw(surface, x, y, PICTURE_SIZE);
@@ -158,7 +146,7 @@ impl Block {
             surface.draw_path(outline);
         }
         surface.end_tagged();
-        vec![identifier]
+        identifier
     }
 }
 
@@ -169,6 +157,11 @@ pub(super) fn settings() -> Result<PageSettings, LetterError> {
 /// Letters with their accents as one character, as the faces have them.
 pub(super) fn composed(text: &str) -> String {
     if is_nfc(text) { text.to_owned() } else { text.nfc().collect() }
+}
+
+/// A text as it is read out: a line that begins anew is no pause of its own.
+fn said(text: &str) -> String {
+    composed(text).lines().collect::<Vec<_>>().join(" ")
 }
 
 /// The size, in points, at which all address lines fit the window, or the index of the line that does not.
@@ -212,7 +205,7 @@ pub(super) fn lay_out(letter: &Letter, sequence: usize, total: usize, faces: &Fa
         let baseline = ADDRESS_TOP + ADDRESS_SIZE * 0.8 + f32::from(place) * address_leading;
         lines.push(Line { set, x: LEFT, baseline, size });
     }
-    flow.block(Role::Paragraph, lines);
+    flow.block(Role::Paragraph, lines, None);
 
     flow.baseline = TEXT_TOP + sizes.text;
     flow.text(Role::Paragraph, &letter.date, sizes.text, None);
@@ -239,14 +232,15 @@ struct Flow<'a> {
 }
 
 impl Flow<'_> {
-    fn block(&mut self, role: Role, lines: Vec<Line>) {
+    fn block(&mut self, role: Role, lines: Vec<Line>, text: Option<&str>) {
         self.element += 1;
-        self.continue_block(role, lines);
+        self.continue_block(role, lines, text);
     }
 
-    fn continue_block(&mut self, role: Role, lines: Vec<Line>) {
+    fn continue_block(&mut self, role: Role, lines: Vec<Line>, text: Option<&str>) {
         if let (Some(page), false) = (self.pages.last_mut(), lines.is_empty()) {
-            page.blocks.push(Block { role, element: self.element, lines, picture: None, barcode: None });
+            let text = text.filter(|_| lines.iter().any(|line| line.set.is_shaped())).map(said);
+            page.blocks.push(Block { role, element: self.element, lines, said: text, picture: None, barcode: None });
         }
     }
 
@@ -255,7 +249,7 @@ impl Flow<'_> {
         let set = Set::new(text, self.right_to_left, Weight::Bold, self.faces);
         let size = size * self.scale;
         let x = if self.right_to_left { LEFT } else { RIGHT - set.width * size };
-        self.block(Role::Paragraph, vec![Line { set, x, baseline: SENDER_BASELINE, size }]);
+        self.block(Role::Paragraph, vec![Line { set, x, baseline: SENDER_BASELINE, size }], Some(text));
     }
 
     fn text(&mut self, role: Role, text: &str, size: f32, picture: Option<Picture>) {
@@ -287,23 +281,24 @@ impl Flow<'_> {
                 role: Role::Artifact,
                 element: usize::MAX,
                 lines: Vec::new(),
+                said: None,
                 picture: Some((picture, x, top)),
                 barcode: None,
             });
         }
         self.element += 1;
         let mut lines = Vec::new();
-        for text in broken {
+        for line in broken {
             if self.baseline > BOTTOM {
-                self.continue_block(role, std::mem::take(&mut lines));
+                self.continue_block(role, std::mem::take(&mut lines), Some(text));
                 self.turn(size);
             }
-            let set = Set::new(&text, self.right_to_left, weight, self.faces);
+            let set = Set::new(&line, self.right_to_left, weight, self.faces);
             let x = if self.right_to_left { RIGHT - column - set.width * size } else { LEFT + column };
             lines.push(Line { set, x, baseline: self.baseline, size });
             self.baseline += leading;
         }
-        self.continue_block(role, lines);
+        self.continue_block(role, lines, Some(text));
         if picture.is_some() {
             self.baseline = self.baseline.max(top + PICTURE_SIZE + size * 0.8);
         }
@@ -327,6 +322,7 @@ impl Flow<'_> {
                 role: Role::Artifact,
                 element: usize::MAX,
                 lines: vec![Line { set, x: LEFT, baseline: FOOT, size: FOOT_SIZE }],
+                said: None,
                 picture: None,
                 barcode: Some(outline),
             });
