@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::settle::{Faults, file_prefix, manifest_key, sealed, settle};
-use crate::stop::stops_prefix;
+use crate::stop::{look_again, stops_prefix};
 use crate::{DispatchError, Dispatcher};
 
 /// How long after the cut-off the supplier has reported something of every letter.
@@ -78,6 +78,8 @@ pub(crate) async fn reconcile(dispatcher: &Dispatcher) -> Result<Reconciled, Dis
     for campaign in service.store.campaigns().await? {
         for batch in open_batches(dispatcher, &campaign).await? {
             let Some(manifest) = sealed(dispatcher, &campaign, batch).await? else { continue };
+            // Nobody changed where a wave was stopped, and its letters are to be stopped all the same.
+            look_again(dispatcher, &manifest).await?;
             compare(dispatcher, &manifest, now, &mut reconciled).await?;
         }
     }
