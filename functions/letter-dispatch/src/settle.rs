@@ -132,17 +132,23 @@ async fn requeue(store: &Store, message: &Message) -> Result<(), StoreError> {
 }
 
 /// Files that a worker wrote and did not seal hold names and addresses for nobody. Safe once a manifest stands: no other
-/// can come to name them. The file that a purge put in the place of the sealed one stays.
+/// can come to name them. What a purge put in the place of the sealed file stays.
 async fn remove_other_files(dispatcher: &Dispatcher, manifest: &PrintManifest) -> Result<(), DispatchError> {
     let objects = &dispatcher.service.objects;
-    let sealed = manifest.pdf.as_ref().or(manifest.text.as_ref());
-    let found = objects.list(Bucket::Print, &file_prefix(&manifest.campaign, manifest.batch), "").await?;
-    let stands = |key: &String| Some(key) == sealed;
-    if !found.iter().any(stands) && sealed.is_some() {
-        return Ok(());
-    }
-    for key in found.iter().filter(|key| !stands(key)) {
-        objects.delete(Bucket::Print, key).await?;
+    for key in objects.list(Bucket::Print, &file_prefix(&manifest.campaign, manifest.batch), "").await? {
+        if sealed_file(manifest) != Some(&key) && !is_purged(&key) {
+            objects.delete(Bucket::Print, &key).await?;
+        }
     }
     Ok(())
+}
+
+/// The key of the file that was sealed.
+pub(crate) fn sealed_file(manifest: &PrintManifest) -> Option<&String> {
+    manifest.pdf.as_ref().or(manifest.text.as_ref())
+}
+
+/// Whether a file took the place of the sealed one, without the letters to restricted people.
+pub(crate) fn is_purged(key: &str) -> bool {
+    key.contains(".purged.")
 }

@@ -19,7 +19,7 @@ use ims_store::AuditEntry;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::settle::{file_key, file_prefix, sealed};
+use crate::settle::{file_key, file_prefix, is_purged, sealed, sealed_file};
 use crate::{ACTOR, DispatchError, Dispatcher};
 
 /// A letter that the supplier is to take out.
@@ -161,13 +161,15 @@ async fn purge(dispatcher: &Dispatcher, manifest: &PrintManifest) -> Result<(), 
     let mut letters = to_purge(dispatcher, manifest).await?;
     loop {
         let files = objects.list(Bucket::Print, &prefix, "").await?;
-        let Some(key) = files.first() else { return Ok(()) };
+        // The sealed file, or what took its place; a worker that sealed nothing may have left another.
+        let sealed = files.iter().find(|file| Some(*file) == sealed_file(manifest));
+        let Some(key) = files.iter().find(|file| is_purged(file)).or(sealed) else { return Ok(()) };
         let Some(bytes) = objects.get(Bucket::Print, key).await? else { continue };
         let (purged, extension, content_type) = if manifest.text.is_some() {
-            (blank_lines(&bytes, &letters), "jsonl", "application/x-ndjson")
+            (blank_lines(&bytes, &letters), "purged.jsonl", "application/x-ndjson")
         } else {
             let pages: Vec<u32> = manifest.letters.iter().map(|letter| letter.pages).collect();
-            (blank(&bytes, &pages, &letters)?, "pdf", "application/pdf")
+            (blank(&bytes, &pages, &letters)?, "purged.pdf", "application/pdf")
         };
         let now = file_key(&manifest.campaign, manifest.batch, &digest(&purged), extension);
         objects.put(Bucket::Print, &now, purged, content_type).await?;
