@@ -86,8 +86,8 @@ async fn file(service: &Service, key: &str) -> Result<(), Error> {
                 }
             }
             // Two reports of one letter may overtake one another: the one that counts more stands either way.
-            let noted: Vec<&str> = stream::iter(&reports)
-                .map(|report| note(&service.store, report, today))
+            let noted: Vec<&str> = stream::iter(reports)
+                .map(|report| async move { note(&service.store, &report, today).await })
                 .buffer_unordered(AT_ONCE)
                 .try_collect()
                 .await?;
