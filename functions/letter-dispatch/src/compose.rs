@@ -1,16 +1,32 @@
 //! Composing one letter from the live person and the template.
 
 use ims_contact::letter::{Letter, LetterError, MOST_ADDRESS_LINES};
-use ims_contact::template::{Fields, LONGEST_NAME, Template, TemplateError, plain_words};
+use ims_contact::template::{Fields, LONGEST_NAME, Template, TemplateError, TemplateSet, plain_words};
+use ims_domain::campaign::Step;
 use ims_domain::contact::TEXT_FROM_AGE;
 use ims_domain::invitation::Message;
+use ims_domain::letter::{Format, Language, LetterKind};
 use ims_domain::{Person, VaccineType};
 use jiff::civil::Date;
 use thiserror::Error;
 
+/// The kind of letter that a person can be sent of what they asked for, and its wording. `None` where there is no wording.
+pub(crate) fn wording(
+    templates: &TemplateSet,
+    programme: VaccineType,
+    step: Step,
+    wished: LetterKind,
+    unreviewed: bool,
+) -> Option<(LetterKind, &Template)> {
+    let template = templates.letter(programme, step, wished.language, wished.format, unreviewed)?;
+    let format = if wished.format == Format::EasyRead { template.format } else { wished.format };
+    Some((LetterKind::new(format, template.language), template))
+}
+
 /// What all letters of a batch have in common.
 pub(crate) struct Wording<'a> {
     pub(crate) template: &'a Template,
+    pub(crate) kind: LetterKind,
     pub(crate) programme: VaccineType,
     /// Doses in the course.
     pub(crate) doses: u8,
@@ -44,11 +60,13 @@ impl Wording<'_> {
         })?;
         let mut letter = Letter {
             reference: message.id.to_string(),
-            address_lines: address_lines(person, to_parent),
-            date: self.today.strftime("%-d %B %Y").to_string(),
+            address_lines: address_lines(person, to_parent, self.kind.language),
+            date: self.kind.language.date(self.today),
             heading: rendered.heading.unwrap_or_default(),
             paragraphs: rendered.paragraphs,
-            large_print: false,
+            pictures: rendered.pictures,
+            language: self.kind.language,
+            format: self.kind.format,
         };
         loop {
             match letter.check() {
@@ -72,10 +90,12 @@ fn name(person: &Person) -> String {
 }
 
 /// Name, address and postcode; the last lines of a long address share one.
-fn address_lines(person: &Person, to_parent: bool) -> Vec<String> {
+fn address_lines(person: &Person, to_parent: bool, language: Language) -> Vec<String> {
     let mut lines = Vec::with_capacity(MOST_ADDRESS_LINES);
     if to_parent {
-        lines.push("To the parent or guardian of".to_owned());
+        // Whoever delivers it reads the address, too, so it is in a language of the country.
+        let to = if language == Language::Welsh { "I riant neu warcheidwad" } else { "To the parent or guardian of" };
+        lines.push(to.to_owned());
     }
     lines.push(name(person));
     let room = MOST_ADDRESS_LINES - lines.len() - 1;
@@ -116,10 +136,9 @@ fn break_line(lines: &mut Vec<String>, index: usize) -> bool {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use ims_contact::template::TemplateSet;
-    use ims_domain::campaign::Step;
     use ims_domain::contact::Channel;
     use ims_domain::invitation::MessageState;
+    use ims_domain::person::Membership;
     use ims_domain::{MessageId, PersonId};
     use jiff::civil::date;
     use uuid::Uuid;
@@ -159,8 +178,10 @@ pub(crate) mod tests {
     fn compose(person: &Person) -> Result<Letter, ComposeError> {
         let templates = TemplateSet::embedded().unwrap();
         let programme = "FLU".parse().unwrap();
+        let (kind, template) = wording(&templates, programme, Step::Invite, LetterKind::wished(person), true).unwrap();
         let wording = Wording {
-            template: templates.find(programme, Step::Invite, Channel::Letter).unwrap(),
+            template,
+            kind,
             programme,
             doses: 1,
             booking_link: "www.nhs.uk/get-vaccination",
@@ -198,6 +219,30 @@ pub(crate) mod tests {
         assert!(letter.paragraphs[0].contains("parent or guardian of Siân Example"));
         let sixteen = compose(&person(Some(date(2009, 10, 6)), &address)).unwrap();
         assert_eq!(sixteen.address_lines[0], "Siân Example");
+    }
+
+    #[test]
+    fn everyone_is_written_to_in_their_language_and_format() {
+        let mut child = person(Some(date(2015, 10, 7)), &["1 High Street", "Leeds"]);
+        child.demographics.language = "cy".into();
+        let letter = compose(&child).unwrap();
+        assert_eq!((letter.language, letter.address_lines[0].as_str()), (Language::Welsh, "I riant neu warcheidwad"));
+        assert!(letter.heading.contains("eich plentyn") && letter.date == "6 Hydref 2025", "{}", letter.heading);
+        child.demographics.language = "ar".into();
+        let letter = compose(&child).unwrap();
+        assert_eq!(
+            (letter.language, letter.address_lines[0].as_str()),
+            (Language::Arabic, "To the parent or guardian of")
+        );
+        let mut adult = person(Some(date(1950, 1, 2)), &["1 High Street", "Leeds"]);
+        for (wish, format) in [("contact_large_print", Format::LargePrint), ("contact_easy_read", Format::EasyRead)] {
+            let membership =
+                Membership { member: true, date: date(2025, 9, 1), order: String::new(), source: String::new() };
+            adult.cohorts.insert(wish.into(), membership);
+            let letter = compose(&adult).unwrap();
+            assert_eq!((letter.format, letter.check()), (format, Ok(())));
+            assert_eq!(letter.pictures.is_empty(), format != Format::EasyRead);
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! `letter-dispatch`: a schedule cuts waiting letters into batches; a queue message seals one batch.
+//! `letter-dispatch`: a schedule cuts waiting letters into batches; a queue message seals one batch; a change of a person
+//! stops sealed letters that no longer stand.
 //!
 //! A letter leaves when its batch's manifest is created in the print bucket, and only if that manifest lists it. Creating
 //! it is put-if-absent, so of any number of workers on one batch one seals it, and the others follow what it wrote. Until
@@ -9,25 +10,37 @@ mod compose;
 mod cut;
 #[cfg(test)]
 mod model;
+mod reconcile;
 mod seal;
 mod settle;
 mod step;
+mod stop;
 
 use ims_contact::letter::LetterError;
-use ims_contact::manifest::ManifestError;
+use ims_contact::manifest::{BatchHeading, ManifestError};
 use ims_contact::template::{TemplateError, TemplateSet};
 use ims_decision::{DecisionError, RulesCache};
+use ims_domain::BatchId;
+use ims_domain::campaign::Step;
+use ims_domain::letter::LetterKind;
 use ims_messaging::{LetterJob, MessagingError, ObjectError, handle_each};
 use ims_runtime::clock::ClockError;
 use ims_runtime::settings::optional;
 use ims_runtime::{Service, Trigger, UnknownEvent};
 use ims_store::StoreError;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
+pub use reconcile::{Difference, Found, Reconciled};
+pub use stop::Stop;
+
 /// Who claims, in the audit.
 pub(crate) const ACTOR: &str = "letter-dispatch";
+
+/// How long after sealing the supplier still takes letters out, unless it is said otherwise.
+const CUT_OFF_MINUTES: u32 = 240;
 
 /// Letters of a batch that are worked on at one time.
 pub(crate) const AT_ONCE: usize = 8;
@@ -38,6 +51,8 @@ pub(crate) const AT_ONCE: usize = 8;
 pub enum Request {
     /// Cut the letters that wait into batches and queue them.
     Seal,
+    /// Compare our letters with manifests and what the supplier reported.
+    Reconcile,
 }
 
 /// What was queued.
@@ -55,6 +70,9 @@ pub enum DispatchError {
     /// The event is not known.
     #[error(transparent)]
     Event(#[from] UnknownEvent),
+    /// A stream record cannot be read.
+    #[error("a record of the person table cannot be read: {0}")]
+    Record(String),
     /// A result could not be written as JSON.
     #[error("the result cannot be written: {0}")]
     Json(#[from] serde_json::Error),
@@ -76,13 +94,19 @@ pub enum DispatchError {
     /// The templates that are built in are wrong.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// No wording for these letters.
-    #[error("there is no letter template for programme '{programme}', step '{step}'")]
+    /// No wording for these letters that may be used in this stage.
+    #[error("there is no reviewed letter template for programme '{programme}', step '{step}'")]
     NoTemplate {
         /// Programme.
         programme: String,
         /// Step.
         step: &'static str,
+    },
+    /// The time until the supplier's cut-off is not said in minutes.
+    #[error("IMS_PRINT_CUT_OFF_MINUTES: '{value}' is no number of minutes")]
+    CutOff {
+        /// What it says.
+        value: String,
     },
     /// There is no such campaign.
     #[error("campaign '{campaign}' is not there")]
@@ -113,6 +137,7 @@ pub struct Dispatcher {
     pub(crate) templates: TemplateSet,
     pub(crate) booking_link: String,
     pub(crate) booking_phone: String,
+    pub(crate) cut_off: SignedDuration,
 }
 
 impl std::fmt::Debug for Dispatcher {
@@ -122,12 +147,16 @@ impl std::fmt::Debug for Dispatcher {
 }
 
 impl Dispatcher {
-    /// From the built-in templates, and `IMS_BOOKING_LINK` and `IMS_BOOKING_PHONE` where they are set.
+    /// From the built-in templates, and `IMS_BOOKING_LINK`, `IMS_BOOKING_PHONE` and `IMS_PRINT_CUT_OFF_MINUTES` where they
+    /// are set.
     ///
     /// # Errors
-    /// Where a built-in template fails its check.
+    /// Where a built-in template fails its check, or the minutes are no number.
     pub fn from_env(service: Service) -> Result<Self, DispatchError> {
+        let minutes = optional("IMS_PRINT_CUT_OFF_MINUTES").unwrap_or_else(|| CUT_OFF_MINUTES.to_string());
+        let minutes: u32 = minutes.parse().map_err(|_| DispatchError::CutOff { value: minutes })?;
         Ok(Self {
+            cut_off: SignedDuration::from_mins(minutes.into()),
             service,
             rules: RulesCache::default(),
             templates: TemplateSet::embedded()?,
@@ -136,11 +165,33 @@ impl Dispatcher {
         })
     }
 
-    /// Handles one event: batches to seal, or the request to cut them.
+    /// Whether wordings that nobody has reviewed may be printed: in a sandbox alone.
+    pub(crate) fn unreviewed(&self) -> bool {
+        self.service.settings.is_sandbox()
+    }
+
+    pub(crate) fn heading(
+        &self,
+        campaign: &str,
+        step: Step,
+        kind: LetterKind,
+        batch: BatchId,
+        created: Timestamp,
+    ) -> BatchHeading {
+        let cut_off = created.saturating_add(self.cut_off).unwrap_or(created);
+        BatchHeading { batch, campaign: campaign.to_owned(), step, kind, created, cut_off }
+    }
+
+    /// Handles one event: batches to seal, changed people, or the request to cut batches.
     ///
     /// # Errors
-    /// Where the event is unknown, or cutting fails. A batch that fails is reported in the answer and comes again.
+    /// Where the event is unknown, cutting fails, or changed people cannot be looked at; the stream then delivers them
+    /// again. A batch that fails is reported in the answer and comes again.
     pub async fn handle(&self, event: Value) -> Result<Value, DispatchError> {
+        if event.pointer("/Records/0/eventSource").and_then(Value::as_str) == Some("aws:dynamodb") {
+            Box::pin(stop::changed(self, serde_json::from_value(event)?)).await?;
+            return Ok(Value::Null);
+        }
         match Trigger::read(event)? {
             Trigger::Messages(event) => {
                 let response =
@@ -148,6 +199,9 @@ impl Dispatcher {
                 Ok(serde_json::to_value(response)?)
             }
             Trigger::Request(Request::Seal) => Ok(serde_json::to_value(Box::pin(cut::cut(self)).await?)?),
+            Trigger::Request(Request::Reconcile) => {
+                Ok(serde_json::to_value(Box::pin(reconcile::reconcile(self)).await?)?)
+            }
         }
     }
 }

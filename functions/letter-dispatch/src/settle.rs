@@ -3,14 +3,12 @@
 use std::collections::HashMap;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use ims_contact::manifest::PrintManifest;
+use ims_contact::manifest::{BatchHeading, PrintManifest};
 use ims_decision::conclude;
-use ims_domain::campaign::Step;
 use ims_domain::invitation::{Message, MessageState};
 use ims_domain::{BatchId, MessageId};
 use ims_messaging::Bucket;
 use ims_store::{Store, StoreError};
-use jiff::Timestamp;
 
 use crate::step::{Action, after_seal};
 use crate::{AT_ONCE, DispatchError, Dispatcher};
@@ -26,13 +24,14 @@ pub(crate) fn manifest_key(campaign: &str, batch: BatchId) -> String {
     format!("batches/{campaign}/{batch}.json")
 }
 
-/// The key of a PDF of a batch. Its digest is part of it: workers on one batch may have typeset different letters, and none
-/// may overwrite the PDF that the manifest tells of.
-pub(crate) fn pdf_key(campaign: &str, batch: BatchId, sha256: &str) -> String {
-    format!("{}{}.pdf", pdf_prefix(campaign, batch), sha256.get(..16).unwrap_or(sha256))
+/// The key of a file of a batch, a PDF or a text. Its digest is part of it: workers on one batch may have typeset different
+/// letters, and none may overwrite the file that the manifest tells of.
+pub(crate) fn file_key(campaign: &str, batch: BatchId, sha256: &str, extension: &str) -> String {
+    format!("{}{}.{extension}", file_prefix(campaign, batch), sha256.get(..16).unwrap_or(sha256))
 }
 
-fn pdf_prefix(campaign: &str, batch: BatchId) -> String {
+/// What the keys of all files of a batch begin with, the manifest's left out.
+pub(crate) fn file_prefix(campaign: &str, batch: BatchId) -> String {
     format!("batches/{campaign}/{batch}-")
 }
 
@@ -62,17 +61,11 @@ pub(crate) async fn create(dispatcher: &Dispatcher, manifest: PrintManifest) -> 
 }
 
 /// Closes a batch of which nothing shall leave any more, unless it is sealed already; the manifest that stands.
-pub(crate) async fn close(
-    dispatcher: &Dispatcher,
-    campaign: &str,
-    step: Step,
-    batch: BatchId,
-    now: Timestamp,
-) -> Result<PrintManifest, DispatchError> {
-    create(dispatcher, PrintManifest::void(batch, now, campaign, step)).await
+pub(crate) async fn close(dispatcher: &Dispatcher, heading: BatchHeading) -> Result<PrintManifest, DispatchError> {
+    create(dispatcher, PrintManifest::void(heading)).await
 }
 
-/// Brings the letters of a sealed batch to where the manifest says, and removes PDFs that it does not tell of. Letters
+/// Brings the letters of a sealed batch to where the manifest says, and removes files that it does not tell of. Letters
 /// that it does not list are queued again, or failed where this worker found that they cannot be typeset.
 pub(crate) async fn settle(
     dispatcher: &Dispatcher,
@@ -99,7 +92,7 @@ pub(crate) async fn settle(
     if left > 0 {
         return Err(DispatchError::Unsettled { batch: manifest.batch.to_string(), letters: left });
     }
-    remove_other_pdfs(dispatcher, manifest).await
+    remove_other_files(dispatcher, manifest).await
 }
 
 async fn settle_one(
@@ -138,14 +131,24 @@ async fn requeue(store: &Store, message: &Message) -> Result<(), StoreError> {
     }
 }
 
-/// PDFs that a worker wrote and did not seal hold names and addresses for nobody. Safe once a manifest stands: no other
-/// can come to name them.
-async fn remove_other_pdfs(dispatcher: &Dispatcher, manifest: &PrintManifest) -> Result<(), DispatchError> {
+/// Files that a worker wrote and did not seal hold names and addresses for nobody. Safe once a manifest stands: no other
+/// can come to name them. What a purge put in the place of the sealed file stays.
+async fn remove_other_files(dispatcher: &Dispatcher, manifest: &PrintManifest) -> Result<(), DispatchError> {
     let objects = &dispatcher.service.objects;
-    for key in objects.list(Bucket::Print, &pdf_prefix(&manifest.campaign, manifest.batch), "").await? {
-        if manifest.pdf.as_ref() != Some(&key) {
+    for key in objects.list(Bucket::Print, &file_prefix(&manifest.campaign, manifest.batch), "").await? {
+        if sealed_file(manifest) != Some(&key) && !is_purged(&key) {
             objects.delete(Bucket::Print, &key).await?;
         }
     }
     Ok(())
+}
+
+/// The key of the file that was sealed.
+pub(crate) fn sealed_file(manifest: &PrintManifest) -> Option<&String> {
+    manifest.pdf.as_ref().or(manifest.text.as_ref())
+}
+
+/// Whether a file took the place of the sealed one, without the letters to restricted people.
+pub(crate) fn is_purged(key: &str) -> bool {
+    key.contains(".purged.")
 }

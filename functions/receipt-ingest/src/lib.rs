@@ -1,4 +1,4 @@
-//! `receipt-ingest`: GOV.UK Notify's delivery receipts, `POST /receipts/notify`.
+//! `receipt-ingest`: GOV.UK Notify's delivery receipts, `POST /receipts/notify`, and what the print supplier reports.
 //!
 //! Receipts come in any order and more than once, some before the sender has noted what Notify answered it. Each is a
 //! conditional move of one message; one that says nothing new changes nothing.
@@ -6,14 +6,16 @@
 //! Notify posts again, five times in 25 minutes, whatever is not answered with success. So only what may go better later is
 //! refused (503); a receipt that cannot be read or that no message fits is logged and taken.
 
+pub mod print;
 mod receipt;
 mod request;
+pub mod supplier;
 
 use ims_store::{Store, StoreError};
 use serde_json::{Value, json};
 
 pub use receipt::{Effect, Receipt, ReceiptError, Status, effect};
-pub use request::{CallbackToken, Refused, read};
+pub use request::{CallbackToken, Refused, body, read};
 
 /// Moves of a message that others overtake.
 const ATTEMPTS: u32 = 6;
@@ -25,15 +27,7 @@ const ATTEMPTS: u32 = 6;
 pub async fn handle(store: &Store, token: &CallbackToken, event: Value) -> Result<Value, lambda_runtime::Error> {
     let receipt = match read(serde_json::from_value(event)?, token) {
         Ok(receipt) => receipt,
-        Err(Refused::Method) => return Ok(answer(405, "only POST is known here")),
-        Err(Refused::Token) => {
-            tracing::warn!("a receipt without the callback token was refused");
-            return Ok(answer(401, "the bearer token is missing or wrong"));
-        }
-        Err(Refused::Body(error)) => {
-            tracing::warn!(%error, "a receipt cannot be read");
-            return Ok(answer(200, "ignored"));
-        }
+        Err(refused) => return Ok(refusal(&refused)),
     };
     match take(store, &receipt).await {
         Ok(taken) => Ok(answer(200, taken)),
@@ -64,6 +58,21 @@ async fn take(store: &Store, receipt: &Receipt) -> Result<&'static str, StoreErr
             Ok(()) => return Ok("noted"),
             Err(error) if error.is_condition() && attempt < ATTEMPTS => attempt += 1,
             Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The answer to what is not taken. A receipt that cannot be read is: it would not be better the next time.
+fn refusal(refused: &Refused) -> Value {
+    match refused {
+        Refused::Method => answer(405, "only POST is known here"),
+        Refused::Token => {
+            tracing::warn!("a receipt without the callback token was refused");
+            answer(401, "the bearer token is missing or wrong")
+        }
+        Refused::Body(error) => {
+            tracing::warn!(%error, "a receipt cannot be read");
+            answer(200, "ignored")
         }
     }
 }

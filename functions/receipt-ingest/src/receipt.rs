@@ -137,7 +137,7 @@ pub fn effect(message: &Message, receipt: &Receipt) -> Effect {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use ims_domain::PersonId;
     use ims_domain::campaign::Step;
@@ -146,7 +146,7 @@ mod tests {
 
     use MessageState::{Delivered, Failed, Queued, Sending, Sent, Unknown, Withdrawn};
 
-    fn message(state: MessageState) -> Message {
+    pub(crate) fn message(state: MessageState) -> Message {
         Message {
             id: MessageId(Uuid::from_u128(1)),
             person: PersonId(Uuid::from_u128(2)),

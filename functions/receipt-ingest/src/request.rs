@@ -44,11 +44,19 @@ pub enum Refused {
     Body(ReceiptError),
 }
 
-/// Reads a request that carries the token. The body is not looked at before.
+/// Reads a receipt from a request that carries the token. The body is not looked at before.
 ///
 /// # Errors
 /// Why it is not taken.
 pub fn read(request: ApiGatewayProxyRequest, token: &CallbackToken) -> Result<Receipt, Refused> {
+    Receipt::parse(&body(request, token)?).map_err(Refused::Body)
+}
+
+/// The body of a request that carries the token.
+///
+/// # Errors
+/// Why it is not taken.
+pub fn body(request: ApiGatewayProxyRequest, token: &CallbackToken) -> Result<Vec<u8>, Refused> {
     if request.http_method != "POST" {
         return Err(Refused::Method);
     }
@@ -57,12 +65,11 @@ pub fn read(request: ApiGatewayProxyRequest, token: &CallbackToken) -> Result<Re
         return Err(Refused::Token);
     }
     let body = request.body.unwrap_or_default();
-    let body = if request.is_base64_encoded {
-        STANDARD.decode(body).map_err(|_| Refused::Body(ReceiptError::Base64))?
+    if request.is_base64_encoded {
+        STANDARD.decode(body).map_err(|_| Refused::Body(ReceiptError::Base64))
     } else {
-        body.into_bytes()
-    };
-    Receipt::parse(&body).map_err(Refused::Body)
+        Ok(body.into_bytes())
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod audit;
 mod campaign;
 mod eligibility;
+mod letter;
 mod matching;
 mod population;
 mod preview;
@@ -32,6 +33,8 @@ enum Command {
     Campaign(campaign::Args),
     /// Show who saw, searched for or changed a person, or what an actor did
     Audit(audit::Args),
+    /// Typeset a letter to somebody made up, to look at
+    Letter(letter::Args),
     /// Show the records that wait to be matched, decide about one, or take a decision back
     Matching(matching::Args),
     /// Show a wave, and review, approve, release, pause, resume, stop or close it
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Command::Eligibility(args) => eligibility::run(&args),
         Command::Campaign(args) => campaign::run(&args),
         Command::Audit(args) => audit::run(&args),
+        Command::Letter(args) => letter::run(&args),
         Command::Matching(args) => matching::run(&args),
         Command::Wave(args) => wave::run(&args),
         Command::Reply(args) => reply::run(&args),

@@ -30,6 +30,7 @@ const STACK: &str = "ims";
 const NOTIFY_API_KEY: &str = "sandbox-6c1fd0f0-3f0e-4f0b-9c57-5d1f0a7a1b01-0d9f3a52-7a44-4f38-8a53-9c3f6a1e2b02";
 /// Bearer token of the sandbox Notify's callbacks.
 const NOTIFY_CALLBACK_TOKEN: &str = "sandbox-callback";
+const PRINT_CALLBACK_TOKEN: &str = "sandbox-print-callback";
 
 /// By which links and codes in messages are made on a local stack; it protects nothing.
 pub const REPLY_KEY: &str = "sandbox-reply-key-0123456789abcdef";
@@ -187,6 +188,7 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
         ("NotifyUrl", notify.clone()),
         ("NotifyApiKey", NOTIFY_API_KEY.to_owned()),
         ("NotifyCallbackToken", NOTIFY_CALLBACK_TOKEN.to_owned()),
+        ("PrintCallbackToken", PRINT_CALLBACK_TOKEN.to_owned()),
         ("TokenKeys", token_keys),
         ("Senders", mesh::SENDERS.to_owned()),
         ("TokenSigningKey", BASE64_STANDARD.encode(fs::read(&issuer_key)?)),

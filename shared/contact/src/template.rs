@@ -6,11 +6,13 @@
 use ims_domain::VaccineType;
 use ims_domain::campaign::Step;
 use ims_domain::contact::Channel;
+use ims_domain::letter::{Format, Language};
 use minijinja::{Environment, UndefinedBehavior, Value};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::letter::Picture;
 use crate::sms;
 
 /// Longest letter NHS Notify accepts, in characters.
@@ -121,6 +123,15 @@ pub struct Template {
     pub step: Step,
     /// Channel.
     pub channel: Channel,
+    /// Language of the wording.
+    #[serde(default)]
+    pub language: Language,
+    /// `standard`, of which large print, Braille and recordings are made, too; or `easy_read`, a wording of its own.
+    #[serde(default)]
+    pub format: Format,
+    /// Whether somebody who may has read the wording and found it fit to be sent.
+    #[serde(default)]
+    pub reviewed: bool,
     /// The provider's template that carries the text: on GOV.UK Notify, one whose whole content is `((body))`.
     pub provider_template: Uuid,
     /// Heading of a letter; absent in a text.
@@ -128,6 +139,9 @@ pub struct Template {
     pub heading: Option<String>,
     /// Paragraphs, minijinja.
     pub body: Vec<String>,
+    /// The picture beside each paragraph of an easy-read letter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pictures: Vec<Option<Picture>>,
 }
 
 /// A rendered message.
@@ -137,6 +151,8 @@ pub struct Rendered {
     pub heading: Option<String>,
     /// Paragraphs.
     pub paragraphs: Vec<String>,
+    /// The picture beside each paragraph; empty where there are none.
+    pub pictures: Vec<Option<Picture>>,
 }
 
 impl Rendered {
@@ -197,6 +213,17 @@ impl Template {
             (Channel::Letter, None) => problem("heading", "a letter needs one".into()),
             (Channel::Sms, Some(_)) => problem("heading", "a text has none".into()),
             _ => {}
+        }
+        if !matches!(self.format, Format::Standard | Format::EasyRead) {
+            problem("format", format!("'{}' has no wording of its own", self.format.name()));
+        }
+        match (self.format, self.channel, self.pictures.len()) {
+            (_, _, 0) => {}
+            (Format::EasyRead, Channel::Letter, pictures) if pictures == self.body.len() => {}
+            (Format::EasyRead, Channel::Letter, pictures) => {
+                problem("pictures", format!("{pictures} for {} paragraphs", self.body.len()));
+            }
+            _ => problem("pictures", "are for easy-read letters alone".into()),
         }
         if self.step == Step::Call {
             problem("step", "a call has no message".into());
@@ -284,13 +311,15 @@ impl Template {
         };
         let heading = self.heading.as_deref().map(|source| one("heading", source)).transpose()?;
         let mut paragraphs = Vec::with_capacity(self.body.len());
+        let mut pictures = Vec::with_capacity(self.pictures.len());
         for (index, source) in self.body.iter().enumerate() {
             let text = one(&format!("body[{index}]"), source)?;
             if !text.trim().is_empty() {
                 paragraphs.push(text);
+                pictures.extend(self.pictures.get(index));
             }
         }
-        Ok(Rendered { heading, paragraphs })
+        Ok(Rendered { heading, paragraphs, pictures })
     }
 
     fn sources(&self) -> impl Iterator<Item = (String, &str)> {
@@ -352,13 +381,50 @@ impl TemplateSet {
         Ok(Self { templates })
     }
 
-    /// The latest version for a programme, step and channel.
+    /// The latest version in English for a programme, step and channel.
     #[must_use]
     pub fn find(&self, programme: VaccineType, step: Step, channel: Channel) -> Option<&Template> {
-        self.templates
-            .iter()
-            .filter(|template| template.programme == programme && template.step == step && template.channel == channel)
-            .max_by_key(|template| template.version)
+        self.latest(programme, step, channel, Language::English, Format::Standard, true)
+    }
+
+    /// The wording of a letter in the language and format wished: in that language as far as there is one, and as easy to
+    /// read as there is one. Wordings that nobody has reviewed are left out, unless `unreviewed` are wanted, too.
+    #[must_use]
+    pub fn letter(
+        &self,
+        programme: VaccineType,
+        step: Step,
+        language: Language,
+        format: Format,
+        unreviewed: bool,
+    ) -> Option<&Template> {
+        let wording = if format == Format::EasyRead { Format::EasyRead } else { Format::Standard };
+        let places = [
+            (language, wording),
+            (language, Format::Standard),
+            (Language::English, wording),
+            (Language::English, Format::Standard),
+        ];
+        places
+            .into_iter()
+            .find_map(|(language, format)| self.latest(programme, step, Channel::Letter, language, format, unreviewed))
+    }
+
+    fn latest(
+        &self,
+        programme: VaccineType,
+        step: Step,
+        channel: Channel,
+        language: Language,
+        format: Format,
+        unreviewed: bool,
+    ) -> Option<&Template> {
+        let of = |template: &&Template| {
+            (template.programme, template.step, template.channel) == (programme, step, channel)
+                && (template.language, template.format) == (language, format)
+                && (unreviewed || template.reviewed)
+        };
+        self.templates.iter().filter(of).max_by_key(|template| template.version)
     }
 
     /// One version by name, to explain or repeat a message that went out.
@@ -398,9 +464,13 @@ mod tests {
             programme: "FLU".parse().unwrap(),
             step: Step::Invite,
             channel: Channel::Sms,
+            language: Language::English,
+            format: Format::Standard,
+            reviewed: false,
             provider_template: Uuid::nil(),
             heading: None,
             body: vec![body.into()],
+            pictures: Vec::new(),
         }
     }
 
@@ -444,7 +514,9 @@ mod tests {
     #[test]
     fn no_childs_letter_speaks_of_the_parents_own_vaccination() {
         let set = TemplateSet::embedded().unwrap();
-        for letter in set.all().iter().filter(|template| template.channel == Channel::Letter) {
+        let in_english =
+            |template: &&Template| template.channel == Channel::Letter && template.language == Language::English;
+        for letter in set.all().iter().filter(in_english) {
             let words = plain_words(letter.programme);
             let fields = Fields { to_parent: true, programme: words.into(), dose: 2, doses: 2, ..fields() };
             let text = letter.render(&fields).unwrap();
@@ -454,6 +526,31 @@ mod tests {
                 assert!(!text.text().contains(&own), "{}: '{own}'", letter.name);
             }
         }
+    }
+
+    #[test]
+    fn a_letter_comes_in_the_language_and_format_wished_as_far_as_there_is_a_reviewed_wording() {
+        let set = TemplateSet::embedded().unwrap();
+        for programme in ["FLU", "COVID", "MMR"] {
+            for step in [Step::Invite, Step::Reminder] {
+                for (language, format, found) in [
+                    (Language::Welsh, Format::LargePrint, (Language::Welsh, Format::Standard)),
+                    (Language::Arabic, Format::Standard, (Language::Arabic, Format::Standard)),
+                    (Language::English, Format::EasyRead, (Language::English, Format::EasyRead)),
+                    (Language::Arabic, Format::EasyRead, (Language::Arabic, Format::Standard)),
+                    (Language::English, Format::Braille, (Language::English, Format::Standard)),
+                ] {
+                    let wording = set.letter(programme.parse().unwrap(), step, language, format, true).unwrap();
+                    assert_eq!((wording.language, wording.format), found, "{programme} {step:?}");
+                }
+            }
+        }
+        let english = Template { channel: Channel::Letter, reviewed: true, heading: Some("h".into()), ..sms("en") };
+        let welsh = Template { name: "w".into(), language: Language::Welsh, reviewed: false, ..english.clone() };
+        let (programme, step) = (english.programme, english.step);
+        let set = TemplateSet { templates: vec![english.clone(), welsh.clone()] };
+        let find = |unreviewed| set.letter(programme, step, Language::Welsh, Format::Standard, unreviewed);
+        assert_eq!((find(false), find(true)), (Some(&english), Some(&welsh)));
     }
 
     #[test]

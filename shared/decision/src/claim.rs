@@ -266,6 +266,24 @@ async fn try_claim_letter(
     Ok(Some((claimed, person)))
 }
 
+/// Why a letter that was sealed should not be posted, on the person as they are now; `None` where it may, or where the wave
+/// is only paused. What left under another of the person's numbers is no reason: it would speak against both.
+///
+/// # Errors
+/// Where the store fails, or the message's campaign or wave is not there.
+pub async fn stop_reason(
+    store: &Store,
+    rules: &RulesCache,
+    message: &Message,
+    person: &Person,
+    today: Date,
+) -> Result<Option<Reason>, DecisionError> {
+    Ok(match verdict(store, rules, message, person, today).await? {
+        Verdict::Withdraw(reason, _) if reason != Reason::AlreadyWritten => Some(reason),
+        Verdict::Withdraw(..) | Verdict::Send | Verdict::Paused => None,
+    })
+}
+
 /// Withdraws a queued message: nothing of it left. The invitation ends with it, and where it was the invitation itself
 /// the person may be decided on again by a later wave.
 ///

@@ -7,6 +7,6 @@ mod claim;
 mod holds;
 mod rules;
 
-pub use claim::{Claim, Fence, already_written, claim, claim_letter, conclude, withdraw};
+pub use claim::{Claim, Fence, already_written, claim, claim_letter, conclude, stop_reason, withdraw};
 pub use holds::{held_by, supplies_of};
 pub use rules::{Decided, DecisionError, Rules, RulesCache};

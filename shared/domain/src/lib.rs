@@ -9,6 +9,7 @@ pub mod details;
 pub mod hold;
 pub mod ids;
 pub mod invitation;
+pub mod letter;
 pub mod matching;
 pub mod merge;
 pub mod nhs_number;

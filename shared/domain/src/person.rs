@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::age_on;
 use crate::details::Statements;
+use crate::letter::ReturnedMail;
 use crate::matching::Identity;
 use crate::merge::Member;
 use crate::{NhsNumber, PersonId, VaccineType, postcode};
@@ -290,6 +291,9 @@ pub struct Person {
     /// row's type (`PERSON`, or a target such as `RSV`). Rules then ask these in place of what IMS works out itself.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, BTreeMap<String, String>>,
+    /// The address from which a letter came back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returned_mail: Option<ReturnedMail>,
     /// Whoever holds the number that superseded this person's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub survivor: Option<PersonId>,
@@ -313,6 +317,7 @@ impl Person {
             programmes: BTreeMap::new(),
             details: Statements::new(),
             attributes: BTreeMap::new(),
+            returned_mail: None,
             survivor: None,
             members: BTreeMap::new(),
         }
@@ -404,11 +409,12 @@ impl Person {
         history
     }
 
-    /// Whether a letter can be addressed: at least one line and a postcode that is not a dummy.
+    /// Whether a letter can be addressed: at least one line and a postcode that is not a dummy, and none came back from there.
     #[must_use]
     pub fn has_postal_address(&self) -> bool {
         !self.is_restricted()
             && !self.address_is_disowned()
+            && self.returned_mail.is_none_or(|returned| !returned.holds_for(self))
             && postcode::is_deliverable(&self.demographics.postcode)
             && self.demographics.address_lines.iter().any(|line| !line.trim().is_empty())
     }

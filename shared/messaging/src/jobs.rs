@@ -1,6 +1,7 @@
 //! What the messages say. A body carries its own schema version in the envelope.
 
 use ims_domain::campaign::Step;
+use ims_domain::letter::LetterKind;
 use ims_domain::{MessageId, PersonId};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -119,8 +120,11 @@ pub struct SmsJob {
 pub struct LetterJob {
     /// Campaign.
     pub campaign: String,
-    /// Step, so that a batch holds one kind of letter.
+    /// Step of all its letters.
     pub step: Step,
+    /// Format, language and postage of all its letters.
+    #[serde(default)]
+    pub kind: LetterKind,
     /// Letters, in order.
     pub messages: Vec<MessageId>,
 }

@@ -6,6 +6,7 @@
 mod api;
 pub mod cohort;
 mod feed;
+mod letters;
 mod made;
 pub mod measure;
 pub mod memory;
@@ -53,6 +54,11 @@ pub const BENCHES: &[Bench] = &[
         name: "reselect",
         about: "selecting again after a day on which 1 % of people changed, against selecting all",
         run: cohort::reselect::run,
+    },
+    Bench {
+        name: "letters",
+        about: "letters typeset a second on one core, one PDF each and many to one, and what they weigh",
+        run: letters::run,
     },
 ];
 

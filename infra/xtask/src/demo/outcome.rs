@@ -119,7 +119,7 @@ pub(super) async fn collect(running: &Running, folder: &Path) -> Result<Collecte
         sent.iter().filter_map(|sent| sent["reference"].as_str().map(str::to_owned)).collect();
     let manifests = folder.join("manifests");
     fs::create_dir_all(&manifests)?;
-    for key in running.keys("print").await?.iter().filter(|key| key.ends_with(".json")) {
+    for key in running.keys("print").await?.iter().filter(|key| key.starts_with("batches/") && key.ends_with(".json")) {
         let bytes = running.get("print", key).await?;
         let manifest: PrintManifest = serde_json::from_slice(&bytes).with_context(|| format!("reading {key}"))?;
         left.extend(manifest.letters.iter().map(|letter| letter.reference.to_string()));

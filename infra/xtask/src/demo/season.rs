@@ -392,7 +392,7 @@ impl<'a> Season<'a> {
     async fn new_manifests(&mut self) -> Result<Vec<PrintManifest>> {
         let mut found = Vec::new();
         for key in self.running.keys("print").await? {
-            if key.ends_with(".json") && self.manifests.insert(key.clone()) {
+            if key.starts_with("batches/") && key.ends_with(".json") && self.manifests.insert(key.clone()) {
                 let bytes = self.running.get("print", &key).await?;
                 found.push(serde_json::from_slice(&bytes).with_context(|| format!("reading {key}"))?);
             }

@@ -1,20 +1,27 @@
 //! Letters, typeset many to one PDF for a print supplier.
 //!
-//! A4, one address in the window of a UK DL or C5 envelope (BS 4264 sizes; the usual UK window is 90 × 35 mm, 20 mm
-//! from the left edge and 20 mm from the foot). A sheet folded to a third (99 mm) or half may slide 11 mm in the
-//! envelope, so the address block keeps to 25–100 mm from the left and 46–75 mm from the top of the page.
+//! A4, one address in the window of a DL envelope (BS 4264: pocket 110 × 220 mm; the usual window is 90 × 35 mm, 20 mm from
+//! the left edge and from the foot). The sheet is folded to a third (99 mm) and rests on the envelope's foot, so the window
+//! shows 44–79 mm of it, and 20–100 mm wherever it slides sideways. The address block is 25–100 mm from the left and
+//! 51–79 mm from the top: the sheet may rise 7 mm, and nothing else comes into the window. The rest of the window is left
+//! clear for the Mailmark that the supplier prints.
 //!
 //! The PDF is tagged and validated as PDF/UA-1 while it is written. Fonts are embedded once for the batch, cut to the
 //! glyphs used. The same letters give the same bytes.
 //!
-//! Text is set glyph by glyph without shaping: Latin script, which is what names and addresses in the national
-//! demographics service are in. What the font cannot show is an error, never a gap or a box in somebody's name.
+//! Latin is set glyph by glyph; Arabic is shaped and ordered for its direction. What no face can show is an error, never a
+//! gap or a box in somebody's name.
 
+mod barcode;
 mod face;
+mod line;
 mod page;
+mod picture;
+mod purge;
 
 use std::num::NonZeroU16;
 
+use ims_domain::letter::{Format, Language};
 use krilla::configure::{Accessibility, ConfigurationBuilder};
 use krilla::destination::XyzDestination;
 use krilla::geom::Point;
@@ -24,7 +31,9 @@ use krilla::tagging::{Tag, TagGroup, TagTree};
 use krilla::{Document, SerializeSettings};
 use thiserror::Error;
 
-use face::Faces;
+use face::{Faces, Weight};
+pub use picture::Picture;
+pub use purge::{blank, blank_lines};
 
 /// Fewest address lines.
 pub const FEWEST_ADDRESS_LINES: usize = 3;
@@ -46,8 +55,12 @@ pub struct Letter {
     pub heading: String,
     /// Paragraphs; a line feed within one begins a new line.
     pub paragraphs: Vec<String>,
-    /// 18 point instead of 12, for people who asked for large print.
-    pub large_print: bool,
+    /// The picture beside each paragraph, by its index; fewer than paragraphs, or none, where there are none.
+    pub pictures: Vec<Option<Picture>>,
+    /// Language of the text.
+    pub language: Language,
+    /// Standard, large print or easy read.
+    pub format: Format,
 }
 
 impl std::fmt::Debug for Letter {
@@ -132,7 +145,7 @@ impl Letter {
     /// # Errors
     /// The first fault found.
     pub fn check(&self) -> Result<(), LetterError> {
-        self.check_with(&Faces::load()?)
+        self.check_with(Faces::load()?)
     }
 
     fn check_with(&self, faces: &Faces) -> Result<(), LetterError> {
@@ -142,36 +155,27 @@ impl Letter {
             return Err(LetterError::AddressLines { reference: reference(), lines });
         }
         let mut fields = vec![
-            ("reference".to_owned(), &self.reference, &faces.regular),
-            ("date".to_owned(), &self.date, &faces.regular),
-            ("heading".to_owned(), &self.heading, &faces.bold),
+            ("reference".to_owned(), &self.reference, Weight::Regular),
+            ("date".to_owned(), &self.date, Weight::Regular),
+            ("heading".to_owned(), &self.heading, Weight::Bold),
         ];
-        fields.extend(
-            self.address_lines
-                .iter()
-                .enumerate()
-                .map(|(index, line)| (format!("address_lines[{index}]"), line, &faces.regular)),
-        );
-        fields.extend(
-            self.paragraphs
-                .iter()
-                .enumerate()
-                .map(|(index, text)| (format!("paragraphs[{index}]"), text, &faces.regular)),
-        );
+        let lines = self.address_lines.iter().enumerate();
+        fields.extend(lines.map(|(index, line)| (format!("address_lines[{index}]"), line, Weight::Regular)));
+        let paragraphs = self.paragraphs.iter().enumerate();
+        fields.extend(paragraphs.map(|(index, text)| (format!("paragraphs[{index}]"), text, Weight::Regular)));
         if self.paragraphs.is_empty() {
             return Err(LetterError::Empty { reference: reference(), field: "paragraphs".into() });
         }
-        for (field, text, face) in fields {
+        for (field, text, weight) in fields {
             if text.trim().is_empty() {
                 return Err(LetterError::Empty { reference: reference(), field });
             }
-            if let Some(character) =
-                text.chars().find(|&character| !character.is_whitespace() && face.glyph(character).is_none())
-            {
+            let text = page::composed(text);
+            if let Some(character) = text.chars().find(|&character| !faces.can_print(character, weight)) {
                 return Err(LetterError::Unprintable { reference: reference(), field, character });
             }
         }
-        match page::address_size(&self.address_lines, &faces.regular) {
+        match page::address_size(&self.address_lines, faces) {
             Ok(_) => Ok(()),
             Err(index) => Err(LetterError::AddressTooWide {
                 reference: reference(),
@@ -187,12 +191,12 @@ impl Letter {
 /// # Errors
 /// The first letter that [`Letter::check`] refuses, a batch of no or too many letters, or a failure of the PDF writer.
 pub fn typeset(letters: &[Letter]) -> Result<TypesetBatch, LetterError> {
-    if letters.is_empty() || letters.len() > MOST_LETTERS {
+    let Some(language) = letters.first().map(|letter| letter.language).filter(|_| letters.len() <= MOST_LETTERS) else {
         return Err(LetterError::BatchSize { letters: letters.len() });
-    }
+    };
     let faces = Faces::load()?;
     for letter in letters {
-        letter.check_with(&faces)?;
+        letter.check_with(faces)?;
     }
     let configuration = ConfigurationBuilder::new()
         .with_accessibility_validator(Accessibility::UA1)
@@ -204,42 +208,56 @@ pub fn typeset(letters: &[Letter]) -> Result<TypesetBatch, LetterError> {
     let mut pages_per_letter = Vec::with_capacity(letters.len());
     let mut pages = 0;
     for (index, letter) in letters.iter().enumerate() {
-        let set = page::lay_out(letter, index + 1, letters.len(), &faces)?;
+        let set = page::lay_out(letter, index + 1, letters.len(), faces)?;
         let first = usize::try_from(pages).unwrap_or(usize::MAX);
         outline.push_child(OutlineNode::new(
             format!("{} {}", index + 1, letter.reference),
             XyzDestination::new(first, Point::from_xy(0.0, 0.0)),
         ));
         let count = u32::try_from(set.len()).unwrap_or(u32::MAX);
-        tags.push(draw(&mut document, &letter.heading, &set, &faces)?);
+        tags.push(draw(&mut document, letter, language, &set, faces)?);
         pages_per_letter.push(count);
         pages += count;
     }
     document.set_tag_tree(tags);
     document.set_outline(outline);
-    document.set_metadata(Metadata::new().title("Vaccination letters".into()).language("en-GB".into()));
+    document.set_metadata(Metadata::new().title(title(letters)).language(language.tag().into()));
     let pdf = document.finish().map_err(|error| LetterError::Pdf(format!("{error:?}")))?;
     Ok(TypesetBatch { pdf, pages_per_letter })
 }
 
-/// Draws a letter's pages; its section of the tag tree.
-fn draw(document: &mut Document, heading: &str, pages: &[page::Page], faces: &Faces) -> Result<TagGroup, LetterError> {
-    let mut section = TagGroup::new(Tag::Section);
+/// A document of one letter is called by its heading.
+fn title(letters: &[Letter]) -> String {
+    match letters {
+        [letter] => letter.heading.clone(),
+        _ => "Vaccination letters".to_owned(),
+    }
+}
+
+/// Draws a letter's pages; its section of the tag tree, which says its language where that is not the document's.
+fn draw(
+    document: &mut Document,
+    letter: &Letter,
+    document_language: Language,
+    pages: &[page::Page],
+    faces: &Faces,
+) -> Result<TagGroup, LetterError> {
+    let language = Some(letter.language).filter(|language| *language != document_language);
+    let mut section = TagGroup::new(Tag::Section.with_lang(language.map(|language| language.tag().to_owned())));
     // A paragraph that goes on over a page is one element.
     let mut open: Option<(usize, TagGroup)> = None;
     for page in pages {
         let mut sheet = document.start_page_with(page::settings()?);
         let mut surface = sheet.surface();
         for block in &page.blocks {
-            let identifier = surface.start_tagged(block.role.content());
-            for line in &block.lines {
-                line.draw(&mut surface, faces);
-            }
-            surface.end_tagged();
+            let identifier = block.draw(&mut surface, faces);
             let tag = match block.role {
                 page::Role::Artifact => continue,
-                page::Role::Heading => TagGroup::new(Tag::Hn(NonZeroU16::MIN, Some(heading.to_owned()))),
-                page::Role::Paragraph => TagGroup::new(Tag::P),
+                page::Role::Heading => {
+                    let heading = Tag::Hn(NonZeroU16::MIN, Some(letter.heading.clone()));
+                    TagGroup::new(heading.with_actual_text(block.said.clone()))
+                }
+                page::Role::Paragraph => TagGroup::new(Tag::P.with_actual_text(block.said.clone())),
             };
             match &mut open {
                 Some((element, group)) if *element == block.element => group.push(identifier),
@@ -263,4 +281,4 @@ fn draw(document: &mut Document, heading: &str, pages: &[page::Page], faces: &Fa
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

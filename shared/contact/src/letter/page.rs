@@ -1,12 +1,16 @@
 //! Where everything stands on the page. Lengths in points from the left and top edges; baselines for lines.
 
-use krilla::geom::Point;
+use ims_domain::letter::{Format, Language};
+use krilla::geom::Path;
 use krilla::page::PageSettings;
 use krilla::surface::Surface;
-use krilla::tagging::{Artifact, ArtifactType, ContentTag};
+use krilla::tagging::{Artifact, ArtifactType, ContentTag, Identifier};
+use unicode_normalization::{UnicodeNormalization, is_nfc};
 
-use super::face::{Face, Faces};
-use super::{Letter, LetterError};
+use super::face::{Faces, Weight};
+use super::line::{Set, break_lines};
+use super::picture::Picture;
+use super::{Letter, LetterError, barcode};
 
 const fn mm(millimetres: f32) -> f32 {
     millimetres * 72.0 / 25.4
@@ -20,35 +24,76 @@ const RIGHT: f32 = WIDTH - mm(25.0);
 const TOP: f32 = mm(25.0);
 /// Last baseline of the text.
 const BOTTOM: f32 = HEIGHT - mm(27.0);
-const FOOT: f32 = HEIGHT - mm(15.0);
+const FOOT: f32 = HEIGHT - mm(14.0);
 const FOOT_SIZE: f32 = 8.0;
-const SENDER: &str = "NHS Immunisation Management Service";
 const SENDER_BASELINE: f32 = mm(22.0);
-const SENDER_SIZE: f32 = 13.0;
 
-/// The address block; see the module's documentation.
-const ADDRESS_TOP: f32 = mm(46.0);
-const ADDRESS_BOTTOM: f32 = mm(75.0);
+const BARCODE_SIZE: f32 = mm(10.0);
+const BARCODE_TOP: f32 = HEIGHT - mm(21.0);
+
+/// The address block, 51–79 mm from the top; see the module's documentation.
+const ADDRESS_TOP: f32 = mm(51.1);
 const ADDRESS_WIDTH: f32 = mm(75.0);
 const ADDRESS_SIZE: f32 = 10.5;
 const SMALLEST_ADDRESS_SIZE: f32 = 8.0;
-/// Seven lines of it fit the block.
-const ADDRESS_LEADING: f32 = 11.7;
+/// From the first baseline of the block to its last: seven lines of text still stand clear of one another.
+const ADDRESS_ROOM: f32 = 6.0 * 11.2;
+const WIDEST_ADDRESS_LEADING: f32 = 13.4;
 
-/// First baseline below the window and the fold.
-const DATE_BASELINE: f32 = mm(93.0);
+/// Where the text begins: below the window and the fold.
+const TEXT_TOP: f32 = mm(91.0);
+
+const PICTURE_SIZE: f32 = mm(18.0);
+const PICTURE_COLUMN: f32 = mm(26.0);
+
+/// Sizes of a format, in points.
+pub(super) struct Sizes {
+    pub(super) text: f32,
+    pub(super) heading: f32,
+    pub(super) sender: f32,
+}
+
+pub(super) fn sizes(format: Format) -> Sizes {
+    match format {
+        Format::LargePrint => Sizes { text: 18.0, heading: 24.0, sender: 18.0 },
+        Format::EasyRead => Sizes { text: 16.0, heading: 24.0, sender: 16.0 },
+        Format::Standard | Format::Braille | Format::Audio => Sizes { text: 12.0, heading: 17.0, sender: 13.0 },
+    }
+}
+
+fn sender(language: Language) -> &'static str {
+    match language {
+        Language::English => "NHS Immunisation Management Service",
+        Language::Welsh => "Gwasanaeth Rheoli Imiwneiddio’r GIG",
+        Language::Arabic => "خدمة إدارة التطعيمات التابعة لهيئة NHS",
+    }
+}
+
+/// Lines further apart where letters have marks above and below, and where reading is to be easy.
+fn leading(letter: &Letter) -> f32 {
+    match (letter.language, letter.format) {
+        (Language::Arabic, _) => 1.65,
+        (_, Format::EasyRead) => 1.45,
+        _ => 1.35,
+    }
+}
+
+/// Arabic letters are smaller than Latin ones of the same size.
+fn scale(language: Language) -> f32 {
+    if language == Language::Arabic { 1.12 } else { 1.0 }
+}
 
 /// What a block of lines is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     Paragraph,
     Heading,
-    /// Printed, but no part of the text: sender and foot.
+    /// Printed, but no part of the text: the foot, and pictures that repeat what the text beside them says.
     Artifact,
 }
 
 impl Role {
-    pub(super) fn content(self) -> ContentTag<'static> {
+    fn content(self) -> ContentTag<'static> {
         match self {
             Self::Artifact => ContentTag::Artifact(Artifact::with_kind(ArtifactType::Footer)),
             Self::Paragraph | Self::Heading => ContentTag::Other,
@@ -61,6 +106,10 @@ pub(super) struct Block {
     pub(super) role: Role,
     pub(super) element: usize,
     pub(super) lines: Vec<Line>,
+    /// The element's text, where it cannot be read off the glyphs one by one.
+    pub(super) said: Option<String>,
+    picture: Option<(Picture, f32, f32)>,
+    barcode: Option<Path>,
 }
 
 #[derive(Default)]
@@ -70,24 +119,34 @@ pub(super) struct Page {
 
 /// A line of text at its place.
 pub(super) struct Line {
-    text: String,
-    x: f32,
-    baseline: f32,
-    size: f32,
-    bold: bool,
+    set: Set,
+    pub(super) x: f32,
+    pub(super) baseline: f32,
+    pub(super) size: f32,
 }
 
 impl Line {
-    pub(super) fn draw(&self, surface: &mut Surface<'_>, faces: &Faces) {
-        let face = if self.bold { &faces.bold } else { &faces.regular };
-        surface.draw_glyphs(
-            Point::from_xy(self.x, self.baseline),
-            &face.line(&self.text),
-            face.font.clone(),
-            &self.text,
-            self.size,
-            false,
-        );
+    #[cfg(test)]
+    fn width(&self) -> f32 {
+        self.set.width * self.size
+    }
+}
+
+impl Block {
+    /// Draws the block as one piece of tagged content.
+    pub(super) fn draw(&self, surface: &mut Surface<'_>, faces: &Faces) -> Identifier {
+        let identifier = surface.start_tagged(self.role.content());
+        for line in &self.lines {
+            line.set.draw(surface, line.x, line.baseline, line.size, faces);
+        }
+        if let Some((picture, x, y)) = self.picture {
+            picture.draw(surface, x, y, PICTURE_SIZE);
+        }
+        if let Some(outline) = &self.barcode {
+            surface.draw_path(outline);
+        }
+        surface.end_tagged();
+        identifier
     }
 }
 
@@ -95,11 +154,22 @@ pub(super) fn settings() -> Result<PageSettings, LetterError> {
     PageSettings::from_wh(WIDTH, HEIGHT).ok_or_else(|| LetterError::Pdf("page size".into()))
 }
 
+/// Letters with their accents as one character, as the faces have them.
+pub(super) fn composed(text: &str) -> String {
+    if is_nfc(text) { text.to_owned() } else { text.nfc().collect() }
+}
+
+/// A text as it is read out: a line that begins anew is no pause of its own.
+fn said(text: &str) -> String {
+    composed(text).lines().collect::<Vec<_>>().join(" ")
+}
+
 /// The size, in points, at which all address lines fit the window, or the index of the line that does not.
-pub(super) fn address_size(lines: &[String], face: &Face) -> Result<f32, usize> {
+pub(super) fn address_size(lines: &[String], faces: &Faces) -> Result<f32, usize> {
     let mut size = ADDRESS_SIZE;
     for (index, line) in lines.iter().enumerate() {
-        let fitting = ADDRESS_WIDTH / face.width(line.trim()).max(f32::EPSILON);
+        let width = Set::new(&composed(line), false, Weight::Regular, faces).width;
+        let fitting = ADDRESS_WIDTH / width.max(f32::EPSILON);
         if fitting < SMALLEST_ADDRESS_SIZE {
             return Err(index);
         }
@@ -110,183 +180,265 @@ pub(super) fn address_size(lines: &[String], face: &Face) -> Result<f32, usize> 
 
 /// Places a checked letter, `sequence` of `total`.
 pub(super) fn lay_out(letter: &Letter, sequence: usize, total: usize, faces: &Faces) -> Result<Vec<Page>, LetterError> {
-    let size = if letter.large_print { 18.0 } else { 12.0 };
-    let mut flow = Flow { pages: vec![Page::default()], baseline: 0.0, element: 0 };
+    let sizes = sizes(letter.format);
+    let mut flow = Flow {
+        pages: vec![Page::default()],
+        baseline: 0.0,
+        element: 0,
+        right_to_left: letter.language.is_right_to_left(),
+        leading: leading(letter),
+        scale: scale(letter.language),
+        faces,
+    };
+    flow.sender(sender(letter.language), sizes.sender);
 
-    let sender_width = faces.bold.width(SENDER) * SENDER_SIZE;
-    flow.block(Role::Paragraph, vec![line(SENDER, RIGHT - sender_width, SENDER_BASELINE, SENDER_SIZE, true)]);
-
-    let address_size =
-        address_size(&letter.address_lines, &faces.regular).map_err(|index| LetterError::AddressTooWide {
-            reference: letter.reference.clone(),
-            index,
-            characters: letter.address_lines.get(index).map_or(0, |line| line.chars().count()),
-        })?;
-    let mut baseline = ADDRESS_TOP + ADDRESS_SIZE;
+    let size = address_size(&letter.address_lines, faces).map_err(|index| LetterError::AddressTooWide {
+        reference: letter.reference.clone(),
+        index,
+        characters: letter.address_lines.get(index).map_or(0, |line| line.chars().count()),
+    })?;
+    let gaps = letter.address_lines.len().saturating_sub(1).max(1) as f32;
+    let address_leading = (ADDRESS_ROOM / gaps).min(WIDEST_ADDRESS_LEADING);
     let mut lines = Vec::with_capacity(letter.address_lines.len());
-    for text in &letter.address_lines {
-        lines.push(line(&format!("{} ", text.trim()), LEFT, baseline, address_size, false));
-        baseline += ADDRESS_LEADING;
+    for (place, text) in (0u8..).zip(&letter.address_lines) {
+        let set = Set::new(&composed(text), false, Weight::Regular, faces);
+        let baseline = ADDRESS_TOP + ADDRESS_SIZE * 0.8 + f32::from(place) * address_leading;
+        lines.push(Line { set, x: LEFT, baseline, size });
     }
-    debug_assert!(baseline - ADDRESS_LEADING <= ADDRESS_BOTTOM);
-    flow.block(Role::Paragraph, lines);
+    flow.block(Role::Paragraph, lines, None);
 
-    flow.baseline = DATE_BASELINE;
-    flow.text(Role::Paragraph, &letter.date, size, false, faces);
-    flow.baseline += size * 0.7;
-    flow.text(Role::Heading, &letter.heading, size + 4.0, true, faces);
-    flow.baseline += size * 0.3;
-    for paragraph in &letter.paragraphs {
-        flow.text(Role::Paragraph, paragraph, size, false, faces);
-        flow.baseline += size * 0.6;
+    flow.baseline = TEXT_TOP + sizes.text;
+    flow.text(Role::Paragraph, &letter.date, sizes.text, None);
+    flow.baseline += sizes.text * 0.7 + (sizes.heading - sizes.text);
+    flow.text(Role::Heading, &letter.heading, sizes.heading, None);
+    flow.baseline += sizes.text * 0.1;
+    for (index, paragraph) in letter.paragraphs.iter().enumerate() {
+        let picture = letter.pictures.get(index).copied().flatten();
+        flow.text(Role::Paragraph, paragraph, sizes.text, picture);
+        flow.baseline += sizes.text * if letter.format == Format::EasyRead { 0.9 } else { 0.6 };
     }
-
-    let count = flow.pages.len();
-    for (index, page) in flow.pages.iter_mut().enumerate() {
-        let foot =
-            format!("Reference {}   Letter {sequence} of {total}   Page {} of {count}", letter.reference, index + 1);
-        page.blocks.push(Block {
-            role: Role::Artifact,
-            element: usize::MAX,
-            lines: vec![line(&foot, LEFT, FOOT, FOOT_SIZE, false)],
-        });
-    }
-    Ok(flow.pages)
-}
-
-fn line(text: &str, x: f32, baseline: f32, size: f32, bold: bool) -> Line {
-    Line { text: text.to_owned(), x, baseline, size, bold }
+    flow.foot(letter, sequence, total)
 }
 
 /// Text running down the pages.
-struct Flow {
+struct Flow<'a> {
     pages: Vec<Page>,
     baseline: f32,
     element: usize,
+    right_to_left: bool,
+    leading: f32,
+    scale: f32,
+    faces: &'a Faces,
 }
 
-impl Flow {
-    fn block(&mut self, role: Role, lines: Vec<Line>) {
+impl Flow<'_> {
+    fn block(&mut self, role: Role, lines: Vec<Line>, text: Option<&str>) {
         self.element += 1;
-        self.continue_block(role, lines);
+        self.continue_block(role, lines, text);
     }
 
-    fn continue_block(&mut self, role: Role, lines: Vec<Line>) {
+    fn continue_block(&mut self, role: Role, lines: Vec<Line>, text: Option<&str>) {
         if let (Some(page), false) = (self.pages.last_mut(), lines.is_empty()) {
-            page.blocks.push(Block { role, element: self.element, lines });
+            let text = text.filter(|_| lines.iter().any(|line| line.set.is_shaped())).map(said);
+            page.blocks.push(Block { role, element: self.element, lines, said: text, picture: None, barcode: None });
         }
     }
 
-    fn text(&mut self, role: Role, text: &str, size: f32, bold: bool, faces: &Faces) {
-        let face = if bold { &faces.bold } else { &faces.regular };
-        let leading = size * 1.35;
-        let broken = break_lines(text, (RIGHT - LEFT) / size, face);
-        // A first line does not stand alone at the foot of a page, nor a heading without text below it.
-        let together = if role == Role::Heading { broken.len() + 2 } else { broken.len().min(2) };
+    /// The sender in the upper corner on the far side of where lines begin.
+    fn sender(&mut self, text: &str, size: f32) {
+        let set = Set::new(text, self.right_to_left, Weight::Bold, self.faces);
+        let size = size * self.scale;
+        let x = if self.right_to_left { LEFT } else { RIGHT - set.width * size };
+        self.block(Role::Paragraph, vec![Line { set, x, baseline: SENDER_BASELINE, size }], Some(text));
+    }
+
+    fn text(&mut self, role: Role, text: &str, size: f32, picture: Option<Picture>) {
+        let weight = if role == Role::Heading { Weight::Bold } else { Weight::Regular };
+        let leading = size * if role == Role::Heading { self.leading - 0.1 } else { self.leading };
+        let size = size * self.scale;
+        let column = if picture.is_some() { PICTURE_COLUMN } else { 0.0 };
+        let broken =
+            break_lines(&composed(text), (RIGHT - LEFT - column) / size, self.right_to_left, weight, self.faces);
+        // A first line does not stand alone at the foot of a page, nor a heading without text below it, nor a picture
+        // without the text that it belongs to.
+        let together = match (role, picture) {
+            (Role::Heading, _) => broken.len() + 2,
+            (_, Some(_)) => broken.len().max(3),
+            _ => broken.len().min(2),
+        };
         if self.baseline + leading * together.saturating_sub(1) as f32 > BOTTOM {
             self.turn(size);
         }
+        let top = self.baseline - size * 0.8;
+        if picture.is_some() {
+            // Text that is lower than its picture stands at its middle.
+            let high = size + leading * broken.len().saturating_sub(1) as f32;
+            self.baseline += ((PICTURE_SIZE - high) / 2.0).max(0.0);
+        }
+        if let (Some(picture), Some(page)) = (picture, self.pages.last_mut()) {
+            let x = if self.right_to_left { RIGHT - PICTURE_SIZE } else { LEFT };
+            page.blocks.push(Block {
+                role: Role::Artifact,
+                element: usize::MAX,
+                lines: Vec::new(),
+                said: None,
+                picture: Some((picture, x, top)),
+                barcode: None,
+            });
+        }
         self.element += 1;
         let mut lines = Vec::new();
-        for text in broken {
+        for line in broken {
             if self.baseline > BOTTOM {
-                self.continue_block(role, std::mem::take(&mut lines));
+                self.continue_block(role, std::mem::take(&mut lines), Some(text));
                 self.turn(size);
             }
-            lines.push(line(&text, LEFT, self.baseline, size, bold));
+            let set = Set::new(&line, self.right_to_left, weight, self.faces);
+            let x = if self.right_to_left { RIGHT - column - set.width * size } else { LEFT + column };
+            lines.push(Line { set, x, baseline: self.baseline, size });
             self.baseline += leading;
         }
-        self.continue_block(role, lines);
+        self.continue_block(role, lines, Some(text));
+        if picture.is_some() {
+            self.baseline = self.baseline.max(top + PICTURE_SIZE + size * 0.8);
+        }
     }
 
     fn turn(&mut self, size: f32) {
         self.pages.push(Page::default());
         self.baseline = TOP + size;
     }
-}
 
-/// Breaks a text into lines no wider than `width` em, at spaces, and within a word only where the word alone is wider.
-/// Lines end with a space, so that text taken from the PDF keeps its words apart.
-fn break_lines(text: &str, width: f32, face: &Face) -> Vec<String> {
-    let mut lines = Vec::new();
-    let space = face.width(" ");
-    for hard in text.lines() {
-        let mut line = String::new();
-        let mut used = 0.0;
-        for word in hard.split_whitespace() {
-            let wide = face.width(word);
-            if !line.is_empty() && used + wide > width {
-                lines.push(std::mem::take(&mut line));
-                used = 0.0;
-            }
-            if wide > width {
-                for character in word.chars() {
-                    let one = face.glyph(character).map_or(0.0, |(_, width)| width);
-                    if !line.is_empty() && used + one > width {
-                        lines.push(std::mem::take(&mut line));
-                        used = 0.0;
-                    }
-                    line.push(character);
-                    used += one;
-                }
-            } else {
-                line.push_str(word);
-                used += wide;
-            }
-            line.push(' ');
-            used += space;
+    /// Foot and barcode on every page: for whoever prints and folds, not part of the text.
+    fn foot(mut self, letter: &Letter, sequence: usize, total: usize) -> Result<Vec<Page>, LetterError> {
+        let count = self.pages.len();
+        for (index, page) in self.pages.iter_mut().enumerate() {
+            let (reference, number) = (&letter.reference, index + 1);
+            let foot = format!("Reference {reference}   Letter {sequence} of {total}   Page {number} of {count}");
+            let set = Set::new(&foot, false, Weight::Regular, self.faces);
+            let content = barcode::content(reference, sequence, number, count);
+            let outline = barcode::outline(&content, RIGHT - BARCODE_SIZE, BARCODE_TOP, BARCODE_SIZE)?;
+            page.blocks.push(Block {
+                role: Role::Artifact,
+                element: usize::MAX,
+                lines: vec![Line { set, x: LEFT, baseline: FOOT, size: FOOT_SIZE }],
+                said: None,
+                picture: None,
+                barcode: Some(outline),
+            });
         }
-        if !line.is_empty() {
-            lines.push(line);
-        }
+        Ok(self.pages)
     }
-    lines
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn seven_address_lines_stay_inside_the_window() {
-        let last = ADDRESS_TOP + ADDRESS_SIZE + 6.0 * ADDRESS_LEADING;
-        assert!(last <= ADDRESS_BOTTOM, "{last} {ADDRESS_BOTTOM}");
-        assert!(LEFT >= mm(20.0) && LEFT + ADDRESS_WIDTH <= mm(110.0));
-    }
-
-    #[test]
-    fn lines_break_at_spaces_and_never_outgrow_the_measure() {
-        let face = Faces::load().unwrap().regular;
-        let text = "One two three four five\nsix https://www.example.org/a-very-long-address-that-does-not-fit-on-one-line seven";
-        let lines = break_lines(text, 12.0, &face);
-        assert!(lines.iter().all(|line| face.width(line.trim_end()) <= 12.0), "{lines:?}");
-        let joined: String = lines.concat();
-        assert_eq!(joined.split_whitespace().collect::<Vec<_>>().join(" "), text.replace('\n', " "));
-        assert!(lines.iter().any(|line| line == "six "), "{lines:?}");
-        assert!(break_lines("", 12.0, &face).is_empty());
-    }
-
-    #[test]
-    fn a_long_paragraph_runs_over_the_page_and_stays_above_the_foot() {
-        let faces = Faces::load().unwrap();
-        let letter = Letter {
-            reference: "r".into(),
-            address_lines: vec!["A".into(), "B".into(), "C".into()],
-            date: "today".into(),
+    fn letter(format: Format, language: Language, paragraph: String) -> Letter {
+        Letter {
+            reference: "5d0b1f0e-2f6a-4c11-9a1e-1b6e2f6a9c11".into(),
+            address_lines: (1..=7).map(|line| format!("Long address line number {line}")).collect(),
+            date: language.date(jiff::civil::date(2025, 10, 6)),
             heading: "Heading".into(),
-            paragraphs: vec!["word ".repeat(1500)],
-            large_print: false,
-        };
-        let pages = lay_out(&letter, 1, 1, &faces).unwrap();
-        assert!(pages.len() > 1);
-        for page in &pages {
-            let text = page.blocks.iter().filter(|block| block.role != Role::Artifact).flat_map(|block| &block.lines);
-            assert!(text.clone().all(|line| line.baseline <= BOTTOM && line.baseline >= mm(15.0)));
-            assert!(
-                text.clone().all(|line| line.x + line.size * faces.bold.width(line.text.trim_end()) <= RIGHT + 60.0)
-            );
+            paragraphs: vec![paragraph],
+            pictures: Vec::new(),
+            language,
+            format,
         }
-        let paragraph: Vec<usize> = pages.iter().map(|page| page.blocks.iter().rev().nth(1).unwrap().element).collect();
-        assert!(paragraph.windows(2).all(|pair| pair[0] == pair[1]));
+    }
+
+    /// Where the window of an envelope shows the sheet, wherever the sheet lies in it: from, to, in millimetres. The
+    /// sheet is folded to 99 mm, lies in a pocket of 110 by 220 mm, and rises by `rise` from its foot; the window is 35 by
+    /// 90 mm, 20 mm from the left and from the foot (BS 4264).
+    fn shown(rise: f32) -> ((f32, f32), (f32, f32)) {
+        let top = 110.0 - 20.0 - 35.0 - (110.0 - 99.0) + rise;
+        let left = (20.0 - 10.0, 20.0);
+        ((left.1, left.0 + 90.0), (top, top + 35.0))
+    }
+
+    #[test]
+    fn seven_address_lines_lie_in_the_window_and_nothing_else_does() {
+        let faces = Faces::load().unwrap();
+        for format in [Format::Standard, Format::LargePrint, Format::EasyRead] {
+            for language in Language::ALL {
+                let text = "word ".repeat(100);
+                let pages = lay_out(&letter(format, language, text), 1, 1, faces).unwrap();
+                for rise in [0.0, 3.5, 7.0] {
+                    let ((left, right), (top, bottom)) = shown(rise);
+                    let mut inside = 0;
+                    for line in pages[0].blocks.iter().flat_map(|block| &block.lines) {
+                        let (from, to) = (line.x, line.x + line.width());
+                        let (above, below) = (line.baseline - line.size * 0.8, line.baseline + line.size * 0.25);
+                        let is_in = above >= mm(top) && below <= mm(bottom);
+                        let is_out = below <= mm(top) || above >= mm(bottom) || from >= mm(110.0);
+                        assert!(is_in || is_out, "{format:?} {language:?} rise {rise}: {} at {above}", line.set.text());
+                        if is_in {
+                            assert!(from >= mm(left) && to <= mm(right), "{from} to {to}");
+                            inside += 1;
+                        }
+                    }
+                    assert_eq!(inside, 7, "{format:?} {language:?} rise {rise}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn large_print_is_18_point_or_more_but_for_the_address_and_the_suppliers_foot() {
+        let faces = Faces::load().unwrap();
+        for language in Language::ALL {
+            let pages = lay_out(&letter(Format::LargePrint, language, "word ".repeat(200)), 1, 1, faces).unwrap();
+            for block in pages.iter().flat_map(|page| &page.blocks) {
+                for line in block.lines.iter().filter(|_| block.role != Role::Artifact) {
+                    let is_address = line.baseline > ADDRESS_TOP && line.baseline < mm(79.0) && line.x == LEFT;
+                    assert!(is_address && block.lines.len() == 7 || line.size >= 18.0, "{}", line.set.text());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_paragraph_runs_over_the_page_and_stays_within_its_margins() {
+        let faces = Faces::load().unwrap();
+        for (language, word) in [(Language::English, "word "), (Language::Arabic, "كلمة ")] {
+            let pages = lay_out(&letter(Format::Standard, language, word.repeat(1500)), 1, 1, faces).unwrap();
+            assert!(pages.len() > 1);
+            for page in &pages {
+                let text =
+                    page.blocks.iter().filter(|block| block.role != Role::Artifact).flat_map(|block| &block.lines);
+                for line in text {
+                    assert!(line.baseline <= BOTTOM && line.baseline >= mm(15.0));
+                    assert!(line.x >= LEFT - 0.5 && line.x + line.width() <= RIGHT + 0.5, "{}", line.set.text());
+                }
+            }
+            let paragraph: Vec<usize> =
+                pages.iter().map(|page| page.blocks.iter().rev().nth(1).unwrap().element).collect();
+            assert!(paragraph.windows(2).all(|pair| pair[0] == pair[1]));
+        }
+    }
+
+    #[test]
+    fn a_picture_keeps_its_text_beside_it() {
+        let faces = Faces::load().unwrap();
+        let easy = Letter {
+            paragraphs: vec!["Some easy words to read. ".repeat(4); 12],
+            pictures: vec![Some(Picture::Calendar); 12],
+            ..letter(Format::EasyRead, Language::English, String::new())
+        };
+        let pages = lay_out(&easy, 1, 1, faces).unwrap();
+        assert!(pages.len() > 1);
+        let mut seen = 0;
+        for page in &pages {
+            for (index, block) in page.blocks.iter().enumerate() {
+                let Some((_, _, top)) = block.picture else { continue };
+                let beside = &page.blocks[index + 1];
+                assert!(beside.lines.len() > 1 && beside.lines[0].baseline > top);
+                assert!(top + PICTURE_SIZE <= BOTTOM + mm(5.0));
+                assert!(beside.lines.iter().all(|line| line.x >= LEFT + PICTURE_COLUMN));
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, 12);
     }
 }
