@@ -6,18 +6,22 @@ use ims_contact::notify::SendError;
 use ims_contact::phone::UkMobile;
 use ims_contact::template::{Fields, plain_words};
 use ims_decision::{Claim, claim, conclude};
+use ims_domain::clock::london_date;
 use ims_domain::contact::Channel;
 use ims_domain::invitation::{Message, MessageState};
 use ims_domain::{MessageId, Person};
 use ims_store::Store;
 use jiff::Timestamp;
-use jiff::civil::Date;
 use uuid::Uuid;
 
+use crate::pace::Turn;
 use crate::{ACTOR, DispatchError, Dispatcher};
 
 /// After so many claims nobody asks or sends any more: a person decides.
 const MOST_ATTEMPTS: u32 = 12;
+
+/// Status of an answer that the provider was asked too often.
+const TOO_FAST: u16 = 429;
 
 /// Seconds before a text that Notify certainly did not take is tried again.
 const TRY_AGAIN: u32 = 5;
@@ -27,19 +31,38 @@ pub(crate) async fn send(
     store: &Store,
     dispatcher: &Dispatcher,
     id: MessageId,
-    today: Date,
+    business: Timestamp,
 ) -> Result<Option<u32>, DispatchError> {
     let fence = u32::try_from(dispatcher.fence.0.as_secs()).unwrap_or(u32::MAX);
-    let now = Timestamp::now();
+    // What is settled or on its way needs no turn.
+    if let Some(held) = store.message(id).await? {
+        let claimed = held.claimed_at.unwrap_or(Timestamp::MIN);
+        match held.state {
+            MessageState::Queued => {}
+            MessageState::Sending if (dispatcher.now)().duration_since(claimed) < dispatcher.fence.0 => {
+                return Ok(Some(fence));
+            }
+            MessageState::Sending => {}
+            _ => return Ok(None),
+        }
+    }
+    // The turn is waited for before the claim: the claim's time is the token's, which Notify takes for 30 s.
+    let turn = match dispatcher.pace.turn(store, &dispatcher.now).await? {
+        Turn::Later(seconds) => return Ok(Some(seconds)),
+        Turn::Go(turn) => turn,
+    };
+    let (today, now) = (london_date(business), (dispatcher.now)());
     match claim(store, &dispatcher.rules, id, today, now, dispatcher.fence, ACTOR).await? {
         Claim::Done(_) | Claim::Withdrawn(_) | Claim::Paused => Ok(None),
         Claim::Wait => Ok(Some(fence)),
         Claim::Send(claimed) => {
             let (message, person) = *claimed;
+            turn.spend();
             submit(store, dispatcher, &message, &person).await
         }
         Claim::Ask(claimed) => {
             let (message, person) = *claimed;
+            drop(turn);
             ask(store, dispatcher, &message, &person).await
         }
     }
@@ -56,7 +79,7 @@ async fn ask(
         if question > 0 {
             tokio::time::sleep(dispatcher.between_questions).await;
         }
-        match dispatcher.notify.find_by_reference(&message.id, Timestamp::now()).await {
+        match dispatcher.notify.find_by_reference(&message.id, (dispatcher.now)()).await {
             Ok(Some(found)) => {
                 let state = found.status.state().unwrap_or(MessageState::Sent);
                 conclude(store, message, state, Some(found.id.to_string()), None).await?;
@@ -68,6 +91,10 @@ async fn ask(
                 return wait_or_park(store, dispatcher, message).await;
             }
         }
+    }
+    match dispatcher.pace.turn(store, &dispatcher.now).await? {
+        Turn::Go(turn) => turn.spend(),
+        Turn::Later(_) => return wait_or_park(store, dispatcher, message).await,
     }
     submit(store, dispatcher, message, person).await
 }
@@ -90,7 +117,7 @@ async fn submit(
     let (template, text) = render(dispatcher, message, person)?;
     let personalisation = BTreeMap::from([("body".to_owned(), text)]);
     // The token is as old as the claim: however long this process was held up, Notify refuses it before the fence.
-    let claimed = message.claimed_at.unwrap_or_else(Timestamp::now);
+    let claimed = message.claimed_at.unwrap_or_else(|| (dispatcher.now)());
     match dispatcher.notify.send_sms(&to, template, &message.id, &personalisation, claimed).await {
         Ok(accepted) => {
             conclude(store, message, MessageState::Sent, Some(accepted.id.to_string()), None).await?;
@@ -100,7 +127,10 @@ async fn submit(
             conclude(store, message, MessageState::Failed, None, Some(format!("refused {status}: {why}"))).await?;
             Ok(None)
         }
-        Err(SendError::Retryable { .. }) => {
+        Err(SendError::Retryable { status, .. }) => {
+            if status == Some(TOO_FAST) {
+                dispatcher.pace.hold_off((dispatcher.now)());
+            }
             // Certainly not taken: free for the next claim, which decides anew.
             conclude(store, message, MessageState::Queued, None, None).await?;
             Ok(Some(TRY_AGAIN))

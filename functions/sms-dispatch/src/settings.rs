@@ -1,5 +1,6 @@
 //! What the dispatcher works with beside the service.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ims_contact::notify::{ConfigError, NotifyClient};
@@ -7,8 +8,22 @@ use ims_contact::template::{TemplateError, TemplateSet};
 use ims_decision::{Fence, RulesCache};
 use ims_runtime::SettingsError;
 use ims_runtime::settings::{optional, required};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
+use tokio::sync::Semaphore;
+
+use crate::pace::Pace;
+
+pub use crate::pace::Limits;
+
+/// Texts sent at the same time by one process: enough to keep Notify's usual limit filled at 250 ms a text.
+pub(crate) const CONCURRENCY: usize = 16;
+
+/// Notify's own limits, unless configured.
+const NOTIFY_LIMITS: Limits = Limits { per_minute: 3_000, per_day: 250_000 };
+
+/// The system clock.
+pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Notify refuses a token older than this.
 const TOKEN_SECONDS: u64 = 30;
@@ -36,6 +51,9 @@ pub struct Dispatcher {
     pub(crate) templates: TemplateSet,
     pub(crate) rules: RulesCache,
     pub(crate) fence: Fence,
+    pub(crate) pace: Pace,
+    pub(crate) places: Semaphore,
+    pub(crate) now: Now,
     /// Between the two questions to Notify.
     pub(crate) between_questions: Duration,
     pub(crate) booking_link: String,
@@ -43,7 +61,8 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// From `IMS_NOTIFY_URL`, `IMS_NOTIFY_API_KEY` and `IMS_SEND_FENCE_SECONDS`. The HTTP deadline is a sixth of the
+    /// From `IMS_NOTIFY_URL`, `IMS_NOTIFY_API_KEY`, `IMS_NOTIFY_PER_MINUTE`, `IMS_NOTIFY_PER_DAY` and
+    /// `IMS_SEND_FENCE_SECONDS`. The HTTP deadline is a sixth of the
     /// fence, so that a request begun as late as a claim allows has ended well before the fence.
     ///
     /// # Errors
@@ -64,14 +83,42 @@ impl Dispatcher {
         }
         let key = required("IMS_NOTIFY_API_KEY")?.parse()?;
         let deadline = Duration::from_secs((seconds / 6).clamp(1, 15));
+        let notify = NotifyClient::new(&required("IMS_NOTIFY_URL")?, key, deadline)?;
+        let limits = Limits {
+            per_minute: number("IMS_NOTIFY_PER_MINUTE", NOTIFY_LIMITS.per_minute)?,
+            per_day: number("IMS_NOTIFY_PER_DAY", NOTIFY_LIMITS.per_day)?,
+        };
+        let fence = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+        Self::new(notify, limits, fence, Arc::new(Timestamp::now))
+    }
+
+    /// A dispatcher of these parts. The fence must outlast what the client's deadline and Notify's tokens allow.
+    ///
+    /// # Errors
+    /// Where a template that is built in cannot be used.
+    pub fn new(
+        notify: NotifyClient,
+        limits: Limits,
+        fence: SignedDuration,
+        now: Now,
+    ) -> Result<Self, DispatcherError> {
         Ok(Self {
-            notify: NotifyClient::new(&required("IMS_NOTIFY_URL")?, key, deadline)?,
+            notify,
             templates: TemplateSet::embedded()?,
             rules: RulesCache::default(),
-            fence: Fence(SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))),
-            between_questions: Duration::from_millis(seconds * 10),
+            fence: Fence(fence),
+            pace: Pace::new("notify", limits),
+            places: Semaphore::new(CONCURRENCY),
+            now,
+            between_questions: fence.unsigned_abs() / 100,
             booking_link: optional("IMS_BOOKING_LINK").unwrap_or_else(|| "www.nhs.uk/get-vaccination".to_owned()),
             booking_phone: optional("IMS_BOOKING_PHONE").unwrap_or_else(|| "119".to_owned()),
         })
     }
+}
+
+fn number(name: &str, default: u64) -> Result<u64, SettingsError> {
+    let Some(value) = optional(name) else { return Ok(default) };
+    let why = "expected a whole number; 0 is no limit".to_owned();
+    value.parse().map_err(|_| SettingsError::Invalid { name: name.to_owned(), value, why })
 }

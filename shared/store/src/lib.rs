@@ -17,6 +17,7 @@ mod matching;
 mod merges;
 mod outreach;
 mod persons;
+mod quotas;
 mod tables;
 mod transaction;
 mod transfers;

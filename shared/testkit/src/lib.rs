@@ -3,5 +3,6 @@
 pub mod dynamodb;
 pub mod faults;
 pub mod front_door;
+pub mod fuse;
 pub mod notify;
 pub mod population;

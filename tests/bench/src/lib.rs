@@ -12,6 +12,7 @@ pub mod memory;
 pub mod report;
 mod rules;
 pub mod stack;
+pub mod texts;
 
 use anyhow::Result;
 
@@ -53,6 +54,16 @@ pub const BENCHES: &[Bench] = &[
         name: "reselect",
         about: "selecting again after a day on which 1 % of people changed, against selecting all",
         run: cohort::reselect::run,
+    },
+    Bench {
+        name: "faults",
+        about: "texts while Notify fails, receipts come in disorder and processes are killed: duplicates and losses",
+        run: texts::faults::run,
+    },
+    Bench {
+        name: "rate",
+        about: "how far one process of sms-dispatch, and four, fill Notify's limit of 3,000 a minute",
+        run: texts::rate::run,
     },
 ];
 
