@@ -14,7 +14,6 @@ use futures::{StreamExt, stream};
 use ims_contact::template::TemplateError;
 use ims_decision::DecisionError;
 use ims_domain::MessageId;
-use ims_domain::clock::london_date;
 use ims_messaging::{MessagingError, ObjectError, Queue, SmsJob, handle_together};
 use ims_runtime::clock::ClockError;
 use ims_runtime::{Service, Trigger, UnknownEvent};

@@ -23,6 +23,9 @@ const MOST_ATTEMPTS: u32 = 12;
 /// Status of an answer that the provider was asked too often.
 const TOO_FAST: u16 = 429;
 
+/// Longest delay of a message in SQS, in seconds.
+const LONGEST_DELAY: u32 = 900;
+
 /// Seconds before a text that Notify certainly did not take is tried again.
 const TRY_AGAIN: u32 = 5;
 
@@ -38,7 +41,11 @@ pub(crate) async fn send(
     if let Some(held) = store.message(id).await? {
         let claimed = held.claimed_at.unwrap_or(Timestamp::MIN);
         match held.state {
-            MessageState::Queued => {}
+            MessageState::Queued => {
+                if let Some(seconds) = quiet(store, dispatcher, &held, business).await? {
+                    return Ok(Some(seconds));
+                }
+            }
             MessageState::Sending if (dispatcher.now)().duration_since(claimed) < dispatcher.fence.0 => {
                 return Ok(Some(fence));
             }
@@ -66,6 +73,22 @@ pub(crate) async fn send(
             ask(store, dispatcher, &message, &person).await
         }
     }
+}
+
+/// Seconds to wait where it is too early or too late in the day where the person lives; a queue holds a job back for a
+/// quarter of an hour at most, and then it is asked again.
+async fn quiet(
+    store: &Store,
+    dispatcher: &Dispatcher,
+    message: &Message,
+    business: Timestamp,
+) -> Result<Option<u32>, DispatchError> {
+    let region = match dispatcher.quiet.differ() {
+        true => store.person(message.person).await?.map(|person| person.demographics.region),
+        false => None,
+    };
+    let wait = dispatcher.quiet.wait(business, &region.unwrap_or_default());
+    Ok(wait.map(|wait| u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX).min(LONGEST_DELAY)))
 }
 
 /// Asks Notify twice whether it has the text; sends it only if it has not.

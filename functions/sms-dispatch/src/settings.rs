@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ims_contact::notify::{ConfigError, NotifyClient};
+use ims_contact::quiet::QuietHours;
 use ims_contact::template::{TemplateError, TemplateSet};
 use ims_decision::{Fence, RulesCache};
 use ims_runtime::SettingsError;
@@ -52,6 +53,7 @@ pub struct Dispatcher {
     pub(crate) rules: RulesCache,
     pub(crate) fence: Fence,
     pub(crate) pace: Pace,
+    pub(crate) quiet: QuietHours,
     pub(crate) places: Semaphore,
     pub(crate) now: Now,
     /// Between the two questions to Notify.
@@ -61,8 +63,8 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// From `IMS_NOTIFY_URL`, `IMS_NOTIFY_API_KEY`, `IMS_NOTIFY_PER_MINUTE`, `IMS_NOTIFY_PER_DAY` and
-    /// `IMS_SEND_FENCE_SECONDS`. The HTTP deadline is a sixth of the
+    /// From `IMS_NOTIFY_URL`, `IMS_NOTIFY_API_KEY`, `IMS_NOTIFY_PER_MINUTE`, `IMS_NOTIFY_PER_DAY`,
+    /// `IMS_QUIET_HOURS` and `IMS_SEND_FENCE_SECONDS`. The HTTP deadline is a sixth of the
     /// fence, so that a request begun as late as a claim allows has ended well before the fence.
     ///
     /// # Errors
@@ -89,10 +91,16 @@ impl Dispatcher {
             per_day: number("IMS_NOTIFY_PER_DAY", NOTIFY_LIMITS.per_day)?,
         };
         let fence = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
-        Self::new(notify, limits, fence, Arc::new(Timestamp::now))
+        let hours = optional("IMS_QUIET_HOURS").unwrap_or_default();
+        let quiet = hours.parse().map_err(|error: ims_contact::quiet::QuietHoursError| SettingsError::Invalid {
+            name: "IMS_QUIET_HOURS".to_owned(),
+            why: error.to_string(),
+            value: hours,
+        })?;
+        Ok(Self { quiet, ..Self::new(notify, limits, fence, Arc::new(Timestamp::now))? })
     }
 
-    /// A dispatcher of these parts. The fence must outlast what the client's deadline and Notify's tokens allow.
+    /// A dispatcher of these parts, without quiet hours. The fence must outlast what the client's deadline and Notify's tokens allow.
     ///
     /// # Errors
     /// Where a template that is built in cannot be used.
@@ -108,6 +116,7 @@ impl Dispatcher {
             rules: RulesCache::default(),
             fence: Fence(fence),
             pace: Pace::new("notify", limits),
+            quiet: QuietHours::default(),
             places: Semaphore::new(CONCURRENCY),
             now,
             between_questions: fence.unsigned_abs() / 100,

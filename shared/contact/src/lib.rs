@@ -8,5 +8,6 @@ pub mod letter;
 pub mod manifest;
 pub mod notify;
 pub mod phone;
+pub mod quiet;
 pub mod sms;
 pub mod template;

@@ -24,7 +24,7 @@ use sms_dispatch::{Dispatcher, Limits};
 use xtask::progress::step;
 
 use super::{API_KEY, TEXTS, accepted, dispatcher, message_id, noon, release, texts, write};
-use crate::memory::Database;
+use crate::memory::{Database, store_at};
 use crate::{Better, Case, Options, Outcome};
 
 /// Texts unless the command line says otherwise.
@@ -83,9 +83,10 @@ fn chance(what: &str, number: u64, of: u64) -> u64 {
 }
 
 /// What a run is made of; the tests have a small one.
-pub(super) struct Setting<'a> {
-    pub(super) store: Store,
-    pub(super) notify: &'a str,
+#[derive(Clone)]
+pub(super) struct Setting {
+    pub(super) database: String,
+    pub(super) notify: String,
     pub(super) people: u64,
     pub(super) deaths: u64,
 }
@@ -125,12 +126,12 @@ pub fn run(options: &Options) -> Result<Outcome> {
 
 async fn measure(people: u64) -> Result<(Reconciled, u64, f64)> {
     let database = Database::start()?;
-    let store = database.store();
-    let receipts = receipts(store.clone()).await?;
+    let receipts = receipts(database.store()).await?;
     let notify = sandbox(Some(receipts)).await?;
     set(&notify, &failures()).await?;
     step(format!("{people} people with a text each"));
-    let setting = Setting { store, notify: &notify, people, deaths: people / 100 };
+    let (database_url, people_dead) = (database.url().to_owned(), people / 100);
+    let setting = Setting { database: database_url, notify: notify.clone(), people, deaths: people_dead };
     let begun = Instant::now();
     let reconciled = campaign(&setting).await?;
     let seconds = begun.elapsed().as_secs_f64();
@@ -199,10 +200,11 @@ async fn health(notify: &str) -> Result<Value> {
 }
 
 /// A whole campaign: every text's job until nothing is left to do, and every receipt.
-pub(super) async fn campaign(setting: &Setting<'_>) -> Result<Reconciled> {
-    release(&setting.store).await?;
+pub(super) async fn campaign(setting: &Setting) -> Result<Reconciled> {
+    let store = store_at(&setting.database);
+    release(&store).await?;
     let dead = |number| number % 100 < setting.deaths * 100 / setting.people.max(1);
-    write(&setting.store, 0..setting.people, dead).await?;
+    write(&store, 0..setting.people, dead).await?;
     let shared = Shared::default();
     let numbers: Vec<u64> = (0..setting.people).collect();
     for (place, block) in (0..).zip(numbers.chunks(TEXTS)) {
@@ -213,8 +215,8 @@ pub(super) async fn campaign(setting: &Setting<'_>) -> Result<Reconciled> {
         jobs(&shared).add(job, Duration::ZERO);
     }
     let kills = work(setting, &shared, true).await?;
-    settled(setting.notify).await?;
-    let before = (texts(&setting.store, 0..setting.people).await?, accepted(setting.notify).await?);
+    settled(&setting.notify).await?;
+    let before = (texts(&store, 0..setting.people).await?, accepted(&setting.notify).await?);
     // Whatever comes again once all is done changes nothing.
     for _ in 0..3 {
         for block in numbers.chunks(TEXTS) {
@@ -223,8 +225,8 @@ pub(super) async fn campaign(setting: &Setting<'_>) -> Result<Reconciled> {
         }
     }
     work(setting, &shared, false).await?;
-    settled(setting.notify).await?;
-    let after = (texts(&setting.store, 0..setting.people).await?, accepted(setting.notify).await?);
+    settled(&setting.notify).await?;
+    let after = (texts(&store, 0..setting.people).await?, accepted(&setting.notify).await?);
     ensure!(before == after, "what came again after the campaign changed something");
     Ok(reconcile(setting, &after.0, &after.1, kills))
 }
@@ -240,23 +242,27 @@ async fn settled(notify: &str) -> Result<()> {
 }
 
 /// Works on jobs until none is left; how many processes were killed.
-async fn work(setting: &Setting<'_>, shared: &Shared, killing: bool) -> Result<u64> {
+async fn work(setting: &Setting, shared: &Shared, killing: bool) -> Result<u64> {
     let kills = Arc::new(AtomicU64::new(0));
-    let mut processes = tokio::task::JoinSet::new();
-    for _ in 0..PROCESSES {
-        let (store, notify, shared, kills) =
-            (setting.store.clone(), setting.notify.to_owned(), Arc::clone(shared), Arc::clone(&kills));
-        processes.spawn(async move { process(&store, &notify, &shared, killing, &kills).await });
-    }
-    while let Some(done) = processes.join_next().await {
-        done.context("a process")??;
+    let processes: Vec<_> = (0..PROCESSES)
+        .map(|_| {
+            let (setting, shared, kills) = (setting.clone(), Arc::clone(shared), Arc::clone(&kills));
+            tokio::task::spawn_blocking(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+                runtime.block_on(process(&setting, &shared, killing, &kills))
+            })
+        })
+        .collect();
+    for process in processes {
+        process.await.context("a process")??;
     }
     Ok(kills.load(Ordering::Relaxed))
 }
 
 /// One process, started anew whenever it was killed.
-async fn process(store: &Store, notify: &str, shared: &Shared, killing: bool, kills: &AtomicU64) -> Result<()> {
-    let new = || dispatcher(notify, DEADLINE, Limits { per_minute: 0, per_day: 0 }, FENCE, Arc::new(Timestamp::now));
+async fn process(setting: &Setting, shared: &Shared, killing: bool, kills: &AtomicU64) -> Result<()> {
+    let (store, limits) = (store_at(&setting.database), Limits { per_minute: 0, per_day: 0 });
+    let new = || dispatcher(&setting.notify, DEADLINE, limits, FENCE, Arc::new(Timestamp::now));
     let mut alive = new()?;
     loop {
         let (number, job) = match { jobs(shared).take() } {
@@ -268,7 +274,7 @@ async fn process(store: &Store, notify: &str, shared: &Shared, killing: bool, ki
             }
         };
         let life = if killing && chance("killed", number, 8) == 0 { chance("when", number, 250) } else { u64::MAX };
-        let work = take(store, &alive, job.clone());
+        let work = take(&store, &alive, job.clone());
         match tokio::time::timeout(Duration::from_millis(life.min(60_000)), work).await {
             Ok(Ok(later)) => later.into_iter().for_each(|(job, after)| jobs(shared).add(job, after)),
             Ok(Err(error)) => {
@@ -293,7 +299,7 @@ async fn take(store: &Store, dispatcher: &Dispatcher, job: SmsJob) -> Result<Vec
 
 /// Holds our texts and Notify's against each other.
 fn reconcile(
-    setting: &Setting<'_>,
+    setting: &Setting,
     ours: &BTreeMap<MessageId, Message>,
     theirs: &BTreeMap<String, (u64, String)>,
     kills: u64,

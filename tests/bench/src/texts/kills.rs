@@ -93,8 +93,8 @@ async fn a_text_leaves_once_wherever_its_sender_is_killed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_three_times_more_after_the_campaign_changes_nothing() {
     let database = DynamoDb::default();
-    let store = store_at(&database.listen().await.unwrap());
-    let notify = sandbox(Some(receipts(store.clone()).await.unwrap())).await.unwrap();
+    let database = database.listen().await.unwrap();
+    let notify = sandbox(Some(receipts(store_at(&database)).await.unwrap())).await.unwrap();
     let failure = |mode, on, seed| Failure { mode, on, share: 0.2, seed, delay_ms: Some(1_200), attempts: Some(1) };
     let failures = [
         failure(Mode::TimeoutAfterAccept, On::Send, 1),
@@ -105,7 +105,7 @@ async fn what_comes_three_times_more_after_the_campaign_changes_nothing() {
         failure(Mode::Slow, On::Receipt, 6),
     ];
     set(&notify, &failures).await.unwrap();
-    let setting = Setting { store, notify: &notify, people: 200, deaths: 20 };
+    let setting = Setting { database, notify, people: 200, deaths: 20 };
     // It compares before and after itself.
     let reconciled = campaign(&setting).await.unwrap();
     assert_eq!((reconciled.duplicates.len(), reconciled.lost.len()), (0, 0), "{reconciled:?}");
