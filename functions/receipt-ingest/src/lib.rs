@@ -1,5 +1,7 @@
 //! `receipt-ingest`: GOV.UK Notify's delivery receipts, `POST /receipts/notify`.
 //!
+//! A text that failed is followed by a letter for the same step, where one may go, and marks the number that it went to.
+//!
 //! Receipts come in any order and more than once, some before the sender has noted what Notify answered it. Each is a
 //! conditional move of one message; one that says nothing new changes nothing.
 //!
@@ -9,7 +11,12 @@
 mod receipt;
 mod request;
 
-use ims_store::{Store, StoreError};
+use ims_decision::{DecisionError, RulesCache, TextFailure, fail_text, text_arrived};
+use ims_domain::invitation::MessageState;
+use ims_domain::reach::NumberFault;
+use ims_store::{Store, until_it_holds};
+use jiff::Timestamp;
+use jiff::civil::Date;
 use serde_json::{Value, json};
 
 pub use receipt::{Effect, Receipt, ReceiptError, Status, effect};
@@ -18,12 +25,26 @@ pub use request::{CallbackToken, Refused, read};
 /// Moves of a message that others overtake.
 const ATTEMPTS: u32 = 6;
 
-/// Answers one API Gateway event.
+/// Who notes, in the audit trail.
+const ACTOR: &str = "receipt-ingest";
+
+/// What receipts are taken with.
+#[derive(Clone, Copy)]
+pub struct Desk<'a> {
+    /// The truth.
+    pub store: &'a Store,
+    /// Campaigns' rules: a letter may follow a text that failed.
+    pub rules: &'a RulesCache,
+    /// What Notify's callbacks carry.
+    pub token: &'a CallbackToken,
+}
+
+/// Answers one API Gateway event on a business day.
 ///
 /// # Errors
 /// Where the event is no API Gateway request.
-pub async fn handle(store: &Store, token: &CallbackToken, event: Value) -> Result<Value, lambda_runtime::Error> {
-    let receipt = match read(serde_json::from_value(event)?, token) {
+pub async fn handle(desk: &Desk<'_>, event: Value, today: Date) -> Result<Value, lambda_runtime::Error> {
+    let receipt = match read(serde_json::from_value(event)?, desk.token) {
         Ok(receipt) => receipt,
         Err(Refused::Method) => return Ok(answer(405, "only POST is known here")),
         Err(Refused::Token) => {
@@ -35,7 +56,7 @@ pub async fn handle(store: &Store, token: &CallbackToken, event: Value) -> Resul
             return Ok(answer(200, "ignored"));
         }
     };
-    match take(store, &receipt).await {
+    match take(desk, &receipt, today).await {
         Ok(taken) => Ok(answer(200, taken)),
         Err(error) => {
             tracing::error!(message = %receipt.reference, %error, "a receipt could not be noted; it will come again");
@@ -44,11 +65,10 @@ pub async fn handle(store: &Store, token: &CallbackToken, event: Value) -> Resul
     }
 }
 
-/// Notes a receipt on its message, under the message's version.
-async fn take(store: &Store, receipt: &Receipt) -> Result<&'static str, StoreError> {
-    let mut attempt = 0;
-    loop {
-        let Some(message) = store.message(receipt.reference).await? else {
+/// Notes a receipt on its message, under the message's version, with what follows from it.
+async fn take(desk: &Desk<'_>, receipt: &Receipt, today: Date) -> Result<&'static str, DecisionError> {
+    until_it_holds(ATTEMPTS, async |_| {
+        let Some(message) = desk.store.message(receipt.reference).await? else {
             tracing::warn!(message = %receipt.reference, "a receipt for a message that is not there");
             return Ok("ignored");
         };
@@ -60,11 +80,26 @@ async fn take(store: &Store, receipt: &Receipt) -> Result<&'static str, StoreErr
                 return Ok("ignored");
             }
         };
-        match store.transaction().move_message(&moved, message.version)?.commit().await {
-            Ok(()) => return Ok("noted"),
-            Err(error) if error.is_condition() && attempt < ATTEMPTS => attempt += 1,
-            Err(error) => return Err(error),
+        let now = Timestamp::now();
+        if moved.state == MessageState::Delivered {
+            text_arrived(desk.store, &message, &receipt.id, now, ACTOR).await?;
+            return Ok("noted");
         }
+        let detail = moved.detail.unwrap_or_default();
+        let number = number_fault(&detail);
+        let failure = TextFailure { detail, provider_id: Some(receipt.id.clone()), number };
+        let letter = fail_text(desk.store, desk.rules, &message, &failure, today, now, ACTOR).await?;
+        Ok(if letter.is_some() { "noted; a letter follows" } else { "noted" })
+    })
+    .await
+}
+
+/// What Notify's word says of the number. A technical failure says nothing of it.
+fn number_fault(word: &str) -> Option<NumberFault> {
+    match word {
+        "permanent-failure" => Some(NumberFault::Dead),
+        "temporary-failure" => Some(NumberFault::Silent),
+        _ => None,
     }
 }
 

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use ims_contact::notify::SendError;
 use ims_contact::phone::UkMobile;
 use ims_contact::template::{Fields, plain_words};
-use ims_decision::{Claim, claim, conclude};
+use ims_decision::{Claim, DecisionError, TextFailure, claim, conclude, fail_text};
 use ims_domain::clock::london_date;
 use ims_domain::contact::Channel;
 use ims_domain::invitation::{Message, MessageState};
+use ims_domain::reach::NumberFault;
 use ims_domain::{MessageId, Person};
-use ims_store::Store;
+use ims_store::{Store, until_it_holds};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use uuid::Uuid;
 
 use crate::pace::Turn;
@@ -19,6 +21,12 @@ use crate::{ACTOR, DispatchError, Dispatcher};
 
 /// After so many claims nobody asks or sends any more: a person decides.
 const MOST_ATTEMPTS: u32 = 12;
+
+/// How Notify names the number in what it says of it.
+const NUMBER_FIELD: &str = "phone_number";
+
+/// Attempts at writing down what others keep overtaking.
+const ATTEMPTS: u32 = 6;
 
 /// Status of an answer that the provider was asked too often.
 const TOO_FAST: u16 = 429;
@@ -65,12 +73,12 @@ pub(crate) async fn send(
         Claim::Send(claimed) => {
             let (message, person) = *claimed;
             turn.spend();
-            submit(store, dispatcher, &message, &person).await
+            submit(store, dispatcher, &message, &person, today).await
         }
         Claim::Ask(claimed) => {
             let (message, person) = *claimed;
             drop(turn);
-            ask(store, dispatcher, &message, &person).await
+            ask(store, dispatcher, &message, &person, today).await
         }
     }
 }
@@ -97,6 +105,7 @@ async fn ask(
     dispatcher: &Dispatcher,
     message: &Message,
     person: &Person,
+    today: Date,
 ) -> Result<Option<u32>, DispatchError> {
     for question in 0..2 {
         if question > 0 {
@@ -105,7 +114,11 @@ async fn ask(
         match dispatcher.notify.find_by_reference(&message.id, (dispatcher.now)()).await {
             Ok(Some(found)) => {
                 let state = found.status.state().unwrap_or(MessageState::Sent);
-                conclude(store, message, state, Some(found.id.to_string()), None).await?;
+                if state == MessageState::Failed {
+                    fail(store, dispatcher, message, "did not arrive".to_owned(), None, today).await?;
+                } else {
+                    conclude(store, message, state, Some(found.id.to_string()), None).await?;
+                }
                 return Ok(None);
             }
             Ok(None) => {}
@@ -119,7 +132,7 @@ async fn ask(
         Turn::Go(turn) => turn.spend(),
         Turn::Later(_) => return wait_or_park(store, dispatcher, message).await,
     }
-    submit(store, dispatcher, message, person).await
+    submit(store, dispatcher, message, person, today).await
 }
 
 /// Sends a text that this process has claimed.
@@ -128,12 +141,13 @@ async fn submit(
     dispatcher: &Dispatcher,
     message: &Message,
     person: &Person,
+    today: Date,
 ) -> Result<Option<u32>, DispatchError> {
     let to = match UkMobile::parse(&person.demographics.mobile) {
         Ok(to) => to,
         Err(error) => {
             let detail = format!("mobile number: {error}");
-            conclude(store, message, MessageState::Failed, None, Some(detail)).await?;
+            fail(store, dispatcher, message, detail, Some(NumberFault::NotMobile), today).await?;
             return Ok(None);
         }
     };
@@ -147,7 +161,14 @@ async fn submit(
             Ok(None)
         }
         Err(SendError::Refused { status, message: why }) => {
-            conclude(store, message, MessageState::Failed, None, Some(format!("refused {status}: {why}"))).await?;
+            let detail = format!("refused {status}: {why}");
+            if why.contains(NUMBER_FIELD) {
+                fail(store, dispatcher, message, detail, Some(NumberFault::NotMobile), today).await?;
+            } else {
+                // The fault is ours, and many texts may share it: letters would not mend it.
+                tracing::error!(message = %message.id, detail, "Notify refuses a text");
+                conclude(store, message, MessageState::Failed, None, Some(detail)).await?;
+            }
             Ok(None)
         }
         Err(SendError::Retryable { status, .. }) => {
@@ -163,6 +184,26 @@ async fn submit(
             wait_or_park(store, dispatcher, message).await
         }
     }
+}
+
+/// Notes that a text cannot arrive, with what follows; whoever claimed it later has the word.
+async fn fail(
+    store: &Store,
+    dispatcher: &Dispatcher,
+    message: &Message,
+    detail: String,
+    number: Option<NumberFault>,
+    today: Date,
+) -> Result<(), DispatchError> {
+    let failure = TextFailure { detail, provider_id: None, number };
+    let failed = until_it_holds(ATTEMPTS, async |_| {
+        let held = store.message(message.id).await?.filter(|held| held.version == message.version);
+        if let Some(held) = held {
+            fail_text(store, &dispatcher.rules, &held, &failure, today, (dispatcher.now)(), ACTOR).await?;
+        }
+        Ok::<(), DecisionError>(())
+    });
+    Ok(failed.await?)
 }
 
 /// Leaves a text in `sending` until the fence has passed, or parks it as `unknown` after too many attempts.

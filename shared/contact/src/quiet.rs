@@ -46,7 +46,10 @@ impl FromStr for QuietHours {
             let wrong = || QuietHoursError { part: part.to_owned() };
             let (region, hours) = part.split_once('=').map_or((None, part), |(region, hours)| (Some(region), hours));
             let (from, to) = hours.split_once('-').ok_or_else(wrong)?;
-            let time = |text: &str| text.trim().parse::<Time>().map_err(|_| wrong());
+            let time = |text: &str| {
+                let time = text.trim();
+                if time.len() == 5 { time.parse::<Time>().map_err(|_| wrong()) } else { Err(wrong()) }
+            };
             let hours = Hours { from: time(from)?, to: time(to)? };
             let held = match region {
                 None => quiet.usual.replace(hours),

@@ -95,7 +95,8 @@ async fn try_claim(
     let person = store.person(message.person).await?.ok_or_else(|| absent(format!("person of message {id}")))?;
     match verdict(store, rules, &message, &person, today).await? {
         Verdict::Send => {}
-        Verdict::Paused => return Ok(Claim::Paused),
+        // Only letters follow a text.
+        Verdict::Paused | Verdict::NotNeeded => return Ok(Claim::Paused),
         Verdict::Withdraw(reason, definition) => {
             withdraw(store, &message, &person, reason, today, definition).await?;
             return Ok(Claim::Withdrawn(reason));
@@ -111,6 +112,8 @@ enum Verdict {
     Paused,
     /// For this reason, under this version of the campaign.
     Withdraw(Reason, u32),
+    /// The text in whose stead it was queued arrived after all: it alone is withdrawn, the invitation goes on.
+    NotNeeded,
 }
 
 /// Decides anew on the live person and the state of the wave.
@@ -131,6 +134,9 @@ async fn verdict(
         WaveState::Paused | WaveState::Selecting | WaveState::Selected => return Ok(Verdict::Paused),
         WaveState::Stopped => return Ok(Verdict::Withdraw(Reason::Held, wave.definition)),
     }
+    if message.channel == Channel::Letter && text_left(store, message).await? {
+        return Ok(Verdict::NotNeeded);
+    }
     let rules = rules.get(store, &message.campaign, wave.definition).await?;
     let decided = rules.decide(person, message.dose, today)?;
     let unreachable = !is_reachable(person, message.channel, today);
@@ -139,6 +145,14 @@ async fn verdict(
         reason = Some(Reason::AlreadyWritten);
     }
     Ok(reason.map_or(Verdict::Send, |reason| Verdict::Withdraw(reason, wave.definition)))
+}
+
+/// Whether the text of the same step left and is not known to have failed.
+async fn text_left(store: &Store, letter: &Message) -> Result<bool, StoreError> {
+    let (step, sms) = (letter.step.name(), Channel::Sms.name());
+    let text = store.message(MessageId::of(letter.person, &letter.campaign, letter.dose, step, sms)).await?;
+    let not_left = [MessageState::Queued, MessageState::Withdrawn, MessageState::Failed];
+    Ok(text.is_some_and(|text| !not_left.contains(&text.state)))
 }
 
 /// Whether the message of a step left already to another NHS number of the person's. It holds as long as the person's
@@ -247,7 +261,14 @@ async fn try_claim_letter(
             withdraw(store, &message, &person, reason, today, definition).await?;
             return Ok(None);
         }
-        Verdict::Paused | Verdict::Withdraw(..) => return Ok(None),
+        Verdict::NotNeeded if !held => {
+            let detail = Some("the text arrived".to_owned());
+            let version = message.version + 1;
+            let withdrawn = Message { state: MessageState::Withdrawn, detail, version, ..message.clone() };
+            store.transaction().move_message(&withdrawn, message.version)?.leave_pending(&message).commit().await?;
+            return Ok(None);
+        }
+        Verdict::Paused | Verdict::Withdraw(..) | Verdict::NotNeeded => return Ok(None),
     }
     let claimed = commit(store, &message, &person, Some(batch), today, now, actor).await?;
     Ok(Some((claimed, person)))

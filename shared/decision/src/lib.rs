@@ -4,8 +4,10 @@
 //! under its version.
 
 mod claim;
+mod failure;
 pub mod preview;
 mod rules;
 
 pub use claim::{Claim, Fence, already_written, claim, claim_letter, conclude, withdraw};
+pub use failure::{TextFailure, fail_text, text_arrived};
 pub use rules::{Decided, DecisionError, Rules, RulesCache};

@@ -13,6 +13,7 @@ pub mod merge;
 pub mod nhs_number;
 pub mod person;
 pub mod postcode;
+pub mod reach;
 pub mod record;
 pub mod vaccine;
 

@@ -9,6 +9,7 @@ use crate::clock::age_on;
 use crate::details::Statements;
 use crate::matching::Identity;
 use crate::merge::Member;
+use crate::reach::FailedNumber;
 use crate::{NhsNumber, PersonId, VaccineType, postcode};
 
 /// Cohort labels that say what a person wishes about contact, not what they are.
@@ -290,6 +291,9 @@ pub struct Person {
     /// row's type (`PERSON`, or a target such as `RSV`). Rules then ask these in place of what IMS works out itself.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, BTreeMap<String, String>>,
+    /// A mobile number of theirs that texts did not reach ([`crate::reach`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_number: Option<FailedNumber>,
     /// Whoever holds the number that superseded this person's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub survivor: Option<PersonId>,
@@ -313,6 +317,7 @@ impl Person {
             programmes: BTreeMap::new(),
             details: Statements::new(),
             attributes: BTreeMap::new(),
+            failed_number: None,
             survivor: None,
             members: BTreeMap::new(),
         }

@@ -326,7 +326,8 @@ async fn reset(State(sandbox): State<Sandbox>) -> StatusCode {
 }
 
 async fn health(State(sandbox): State<Sandbox>) -> Json<Value> {
-    let (sent, counts, receipts) = (sandbox.store().len(), sandbox.store().counts(), sandbox.receipts.counts());
+    let store = sandbox.store();
+    let (sent, counts, receipts) = (store.len(), store.counts(), sandbox.receipts.counts());
     Json(json!({"status": "ok", "sent": sent, "receipts": receipts, "happened": counts}))
 }
 

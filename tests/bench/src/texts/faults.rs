@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
+use ims_decision::RulesCache;
 use ims_domain::MessageId;
 use ims_domain::ids::stable_hash;
 use ims_domain::invitation::{Message, MessageState};
@@ -18,13 +19,14 @@ use ims_store::Store;
 use ims_testkit::dynamodb::serve;
 use ims_testkit::notify::{Callback, Config, Failure, Mode, On, Sandbox};
 use jiff::{SignedDuration, Timestamp};
-use receipt_ingest::CallbackToken;
+use receipt_ingest::{CallbackToken, Desk};
 use serde_json::{Value, json};
 use sms_dispatch::{Dispatcher, Limits};
 use xtask::progress::step;
 
 use super::{API_KEY, TEXTS, accepted, dispatcher, message_id, noon, release, texts, write};
 use crate::memory::{Database, store_at};
+use crate::stack::DAY;
 use crate::{Better, Case, Options, Outcome};
 
 /// Texts unless the command line says otherwise.
@@ -155,19 +157,26 @@ pub(super) async fn sandbox(receipts: Option<String>) -> Result<String> {
 
 /// `receipt-ingest` behind an address, as the gateway puts it there.
 pub(super) async fn receipts(store: Store) -> Result<String> {
-    let token = Arc::new(CallbackToken::new(CALLBACK.to_owned()));
-    let take = |State((store, token)): State<(Store, Arc<CallbackToken>)>, headers: HeaderMap, body: String| async move {
+    let held = Arc::new((store, RulesCache::default(), CallbackToken::new(CALLBACK.to_owned())));
+    type Held = Arc<(Store, RulesCache, CallbackToken)>;
+    let take = |State(held): State<Held>, headers: HeaderMap, body: String| async move {
         let header = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
         let event = json!({
             "httpMethod": "POST", "path": "/receipts/notify", "headers": {"authorization": header},
             "multiValueHeaders": {}, "requestContext": {"identity": {}, "httpMethod": "POST"},
             "body": body, "isBase64Encoded": false,
         });
-        let answer = receipt_ingest::handle(&store, &token, event).await;
-        let status = answer.ok().and_then(|answer| u16::try_from(answer["statusCode"].as_u64()?).ok());
+        // A function handles one event at a time, and so its future need not move between threads.
+        let runtime = tokio::runtime::Handle::current();
+        let answer = tokio::task::spawn_blocking(move || {
+            let desk = Desk { store: &held.0, rules: &held.1, token: &held.2 };
+            runtime.block_on(receipt_ingest::handle(&desk, event, DAY)).ok()
+        });
+        let answer = answer.await.ok().flatten();
+        let status = answer.and_then(|answer| u16::try_from(answer["statusCode"].as_u64()?).ok());
         StatusCode::from_u16(status.unwrap_or(500)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     };
-    Ok(serve(axum::Router::new().route("/receipts", post(take)).with_state((store, token))).await?)
+    Ok(serve(axum::Router::new().route("/receipts", post(take)).with_state(held)).await?)
 }
 
 /// What the sandbox does wrong: about one text in ten meets something.

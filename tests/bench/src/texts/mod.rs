@@ -4,6 +4,8 @@ pub mod faults;
 #[cfg(test)]
 mod kills;
 pub mod rate;
+#[cfg(test)]
+mod since;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
