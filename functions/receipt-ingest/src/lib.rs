@@ -1,4 +1,5 @@
-//! `receipt-ingest`: GOV.UK Notify's delivery receipts, `POST /receipts/notify`.
+//! `receipt-ingest`: delivery receipts of GOV.UK Notify, `POST /receipts/notify`, and of NHS Notify, `POST
+//! /receipts/nhs-notify`.
 //!
 //! A text that failed is followed by a letter for the same step, where one may go, and marks the number that it went to.
 //!
@@ -8,8 +9,11 @@
 //! Notify posts again, five times in 25 minutes, whatever is not answered with success. So only what may go better later is
 //! refused (503); a receipt that cannot be read or that no message fits is logged and taken.
 
+mod nhs;
 mod receipt;
 mod request;
+
+use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 
 use ims_decision::{DecisionError, RulesCache, TextFailure, fail_text, text_arrived};
 use ims_domain::invitation::MessageState;
@@ -19,6 +23,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
+pub use nhs::CallbackSecret;
 pub use receipt::{Effect, Receipt, ReceiptError, Status, effect};
 pub use request::{CallbackToken, Refused, read};
 
@@ -35,8 +40,10 @@ pub struct Desk<'a> {
     pub store: &'a Store,
     /// Campaigns' rules: a letter may follow a text that failed.
     pub rules: &'a RulesCache,
-    /// What Notify's callbacks carry.
+    /// What GOV.UK Notify's callbacks carry.
     pub token: &'a CallbackToken,
+    /// What NHS Notify's are known by, where it is in use.
+    pub nhs_notify: Option<&'a CallbackSecret>,
 }
 
 /// Answers one API Gateway event on a business day.
@@ -44,25 +51,40 @@ pub struct Desk<'a> {
 /// # Errors
 /// Where the event is no API Gateway request.
 pub async fn handle(desk: &Desk<'_>, event: Value, today: Date) -> Result<Value, lambda_runtime::Error> {
-    let receipt = match read(serde_json::from_value(event)?, desk.token) {
-        Ok(receipt) => receipt,
+    let request: ApiGatewayProxyRequest = serde_json::from_value(event)?;
+    let of_nhs_notify = request.path.as_deref().unwrap_or_default().ends_with("/nhs-notify");
+    let (receipts, taken) = match (of_nhs_notify, desk.nhs_notify) {
+        (true, Some(secret)) => (nhs::read(request, secret), 202),
+        (true, None) => return Ok(answer(404, "NHS Notify is not in use here")),
+        (false, _) => (read(request, desk.token).map(|receipt| vec![receipt]), 200),
+    };
+    let receipts = match receipts {
+        Ok(receipts) => receipts,
         Err(Refused::Method) => return Ok(answer(405, "only POST is known here")),
         Err(Refused::Token) => {
             tracing::warn!("a receipt without the callback token was refused");
-            return Ok(answer(401, "the bearer token is missing or wrong"));
+            return Ok(answer(401, "the token is missing or wrong"));
+        }
+        Err(Refused::Signature) => {
+            tracing::warn!("a receipt that is not what was signed was refused");
+            return Ok(answer(403, "the signature is missing or wrong"));
         }
         Err(Refused::Body(error)) => {
             tracing::warn!(%error, "a receipt cannot be read");
-            return Ok(answer(200, "ignored"));
+            return Ok(answer(taken, "ignored"));
         }
     };
-    match take(desk, &receipt, today).await {
-        Ok(taken) => Ok(answer(200, taken)),
-        Err(error) => {
-            tracing::error!(message = %receipt.reference, %error, "a receipt could not be noted; it will come again");
-            Ok(answer(503, "try again"))
+    let mut words = "nothing new";
+    for receipt in &receipts {
+        match take(desk, receipt, today).await {
+            Ok(became) => words = became,
+            Err(error) => {
+                tracing::error!(message = %receipt.reference, %error, "a receipt could not be noted; it will come again");
+                return Ok(answer(503, "try again"));
+            }
         }
     }
+    Ok(answer(taken, words))
 }
 
 /// Notes a receipt on its message, under the message's version, with what follows from it.

@@ -2,16 +2,18 @@
 
 use ims_decision::RulesCache;
 use ims_runtime::Service;
-use ims_runtime::settings::required;
+use ims_runtime::settings::{optional, required};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use receipt_ingest::{CallbackToken, Desk, handle};
+use receipt_ingest::{CallbackSecret, CallbackToken, Desk, handle};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let service = &Service::start().await?;
     let (token, rules) = (CallbackToken::new(required("IMS_NOTIFY_CALLBACK_TOKEN")?), RulesCache::default());
-    let desk = &Desk { store: &service.store, rules: &rules, token: &token };
+    let nhs_notify = optional("IMS_NHS_NOTIFY_CALLBACK_KEY").zip(optional("IMS_NHS_NOTIFY_APPLICATION_ID"));
+    let nhs_notify = nhs_notify.map(|(key, application)| CallbackSecret::new(&application, key));
+    let desk = &Desk { store: &service.store, rules: &rules, token: &token, nhs_notify: nhs_notify.as_ref() };
     run(service_fn(|event: LambdaEvent<Value>| async move {
         handle(desk, event.payload, service.clock.today().await?).await
     }))

@@ -3,23 +3,28 @@
 //! A text leaves at the commit of its claim. If the sender dies or the answer is lost, whoever comes next waits for the
 //! fence, asks Notify by reference twice, and sends again only if Notify has never heard of it.
 
+pub mod compare;
 pub mod pace;
 mod reconcile;
+mod route;
 mod send;
 mod settings;
 
+pub use route::Route;
 pub use settings::{Dispatcher, DispatcherError, Limits, Now};
 
 use futures::{StreamExt, stream};
+use ims_contact::provider::SendError;
 use ims_contact::template::TemplateError;
 use ims_decision::DecisionError;
 use ims_domain::MessageId;
 use ims_messaging::{MessagingError, ObjectError, Queue, SmsJob, handle_together};
 use ims_runtime::clock::ClockError;
-use ims_runtime::{Service, Trigger, UnknownEvent};
+use ims_runtime::{Service, Trigger, UnknownEvent, metric};
 use ims_snapshot::SnapshotError;
 use ims_store::{AuditEntry, Store, StoreError};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -33,6 +38,8 @@ pub(crate) const ACTOR: &str = "sms-dispatch";
 pub enum Request {
     /// Queue again every text that the snapshot shows as neither sent nor ended: the way back from the dead-letter queue.
     Reconcile,
+    /// Hold the texts of the last day against the providers' lists.
+    Compare,
 }
 
 /// Why the function failed.
@@ -55,6 +62,9 @@ pub enum DispatchError {
     /// A template cannot be filled in.
     #[error(transparent)]
     Template(#[from] TemplateError),
+    /// A provider could not be asked.
+    #[error(transparent)]
+    Provider(SendError),
     /// Decision or claim.
     #[error(transparent)]
     Decision(#[from] DecisionError),
@@ -82,11 +92,44 @@ pub enum DispatchError {
 pub async fn handle(service: &Service, dispatcher: &Dispatcher, event: Value) -> Result<Value, DispatchError> {
     match Trigger::read(event)? {
         Trigger::Request(Request::Reconcile) => Ok(json!({"requeued": reconcile::requeue(service).await?})),
+        Trigger::Request(Request::Compare) => {
+            let compared = compare_all(&service.store, dispatcher, service.clock.today().await?).await?;
+            let count = compared.alarming();
+            metric::count(service.settings.stage(), (dispatcher.now)(), &[("TextsDiffer", count)]);
+            Ok(serde_json::to_value(compared)?)
+        }
         Trigger::Messages(messages) => {
             let answer = handle_together(messages, |job: SmsJob| take(service, dispatcher, job)).await;
             Ok(serde_json::to_value(answer)?)
         }
     }
+}
+
+/// Holds our texts against every provider's list; what only a person can set right goes to the log as errors.
+///
+/// # Errors
+/// Where a provider cannot be asked, or the store fails.
+pub async fn compare_all(
+    store: &Store,
+    dispatcher: &Dispatcher,
+    today: Date,
+) -> Result<compare::Comparison, DispatchError> {
+    let mut all = compare::Comparison::default();
+    for route in &dispatcher.routes {
+        let provider = route.provider.as_ref();
+        let found = compare::compare(store, &dispatcher.rules, provider, today, (dispatcher.now)()).await?;
+        all.listed += found.listed;
+        for (difference, references) in found.differences {
+            let (provider, count) = (provider.name(), references.len());
+            if difference.is_alarming() {
+                tracing::error!(provider, ?difference, count, ?references, "texts differ from the provider's list");
+            } else {
+                tracing::warn!(provider, ?difference, count, "texts were brought to what the provider's list says");
+            }
+            all.differences.entry(difference).or_default().extend(references);
+        }
+    }
+    Ok(all)
 }
 
 /// Sends a job's texts. Those that must wait go back to the queue in jobs of their own, delayed, so that waiting does

@@ -1,11 +1,9 @@
 //! One text: claim, send, settle.
 
-use std::collections::BTreeMap;
-
-use ims_contact::notify::SendError;
 use ims_contact::phone::UkMobile;
+use ims_contact::provider::{SendError, Text};
 use ims_contact::template::{Fields, plain_words};
-use ims_decision::{Claim, DecisionError, TextFailure, claim, conclude, fail_text};
+use ims_decision::{Claim, Claimant, DecisionError, TextFailure, claim, conclude, fail_text};
 use ims_domain::clock::london_date;
 use ims_domain::contact::Channel;
 use ims_domain::invitation::{Message, MessageState};
@@ -17,13 +15,14 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 use crate::pace::Turn;
+use crate::route::{self, Route};
 use crate::{ACTOR, DispatchError, Dispatcher};
 
 /// After so many claims nobody asks or sends any more: a person decides.
 const MOST_ATTEMPTS: u32 = 12;
 
-/// How Notify names the number in what it says of it.
-const NUMBER_FIELD: &str = "phone_number";
+/// How the providers name the number in what they say of it.
+const NUMBER_FIELDS: [&str; 2] = ["phone_number", "contactDetails/sms"];
 
 /// Attempts at writing down what others keep overtaking.
 const ATTEMPTS: u32 = 6;
@@ -46,11 +45,12 @@ pub(crate) async fn send(
 ) -> Result<Option<u32>, DispatchError> {
     let fence = u32::try_from(dispatcher.fence.0.as_secs()).unwrap_or(u32::MAX);
     // What is settled or on its way needs no turn.
-    if let Some(held) = store.message(id).await? {
+    let held = store.message(id).await?;
+    if let Some(held) = &held {
         let claimed = held.claimed_at.unwrap_or(Timestamp::MIN);
         match held.state {
             MessageState::Queued => {
-                if let Some(seconds) = quiet(store, dispatcher, &held, business).await? {
+                if let Some(seconds) = quiet(store, dispatcher, held, business).await? {
                     return Ok(Some(seconds));
                 }
             }
@@ -61,26 +61,46 @@ pub(crate) async fn send(
             _ => return Ok(None),
         }
     }
+    let Some(route) = chosen(store, dispatcher, held.as_ref()).await? else {
+        tracing::error!(message = %id, "the provider that the text was claimed for is not configured");
+        return Ok(Some(LONGEST_DELAY));
+    };
     // The turn is waited for before the claim: the claim's time is the token's, which Notify takes for 30 s.
-    let turn = match dispatcher.pace.turn(store, &dispatcher.now).await? {
+    let turn = match route.pace.turn(store, &dispatcher.now).await? {
         Turn::Later(seconds) => return Ok(Some(seconds)),
         Turn::Go(turn) => turn,
     };
     let (today, now) = (london_date(business), (dispatcher.now)());
-    match claim(store, &dispatcher.rules, id, today, now, dispatcher.fence, ACTOR).await? {
+    let claimant = Claimant { actor: ACTOR, provider: route.provider.name(), fence: dispatcher.fence };
+    match claim(store, &dispatcher.rules, id, today, now, claimant).await? {
         Claim::Done(_) | Claim::Withdrawn(_) | Claim::Paused => Ok(None),
         Claim::Wait => Ok(Some(fence)),
         Claim::Send(claimed) => {
-            let (message, person) = *claimed;
             turn.spend();
-            submit(store, dispatcher, &message, &person, today).await
+            submit(store, dispatcher, &claimed.0, &claimed.1, today).await
         }
         Claim::Ask(claimed) => {
-            let (message, person) = *claimed;
             drop(turn);
-            ask(store, dispatcher, &message, &person, today).await
+            ask(store, dispatcher, &claimed.0, &claimed.1, today).await
         }
     }
+}
+
+/// The provider of a text: the one that it was claimed for, or one to claim it for.
+async fn chosen<'a>(
+    store: &Store,
+    dispatcher: &'a Dispatcher,
+    held: Option<&Message>,
+) -> Result<Option<&'a Route>, DispatchError> {
+    let claimed = held.filter(|held| held.state == MessageState::Sending);
+    if let Some(claimed) = claimed {
+        return Ok(route::of(&dispatcher.routes, claimed));
+    }
+    let person = match held {
+        Some(held) if dispatcher.routes.len() > 1 => store.person(held.person).await?,
+        _ => None,
+    };
+    Ok(route::choose(&dispatcher.routes, person.as_ref(), (dispatcher.now)()))
 }
 
 /// Seconds to wait where it is too early or too late in the day where the person lives; a queue holds a job back for a
@@ -99,7 +119,7 @@ async fn quiet(
     Ok(wait.map(|wait| u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX).min(LONGEST_DELAY)))
 }
 
-/// Asks Notify twice whether it has the text; sends it only if it has not.
+/// Asks the provider that may have the text, twice; sends it only if it has not.
 async fn ask(
     store: &Store,
     dispatcher: &Dispatcher,
@@ -107,28 +127,37 @@ async fn ask(
     person: &Person,
     today: Date,
 ) -> Result<Option<u32>, DispatchError> {
-    for question in 0..2 {
+    let Some(route) = route::of(&dispatcher.routes, message) else {
+        let provider = message.provider.as_deref().unwrap_or_default();
+        tracing::error!(message = %message.id, provider, "the provider that may have the text is not configured");
+        return wait_or_park(store, dispatcher, message).await;
+    };
+    // Where the provider itself keeps apart what it was given twice, nothing need be asked.
+    let questions = if route.provider.deduplicates() { 0 } else { 2 };
+    for question in 0..questions {
         if question > 0 {
             tokio::time::sleep(dispatcher.between_questions).await;
         }
-        match dispatcher.notify.find_by_reference(&message.id, (dispatcher.now)()).await {
+        match route.provider.find(&message.id, (dispatcher.now)()).await {
             Ok(Some(found)) => {
-                let state = found.status.state().unwrap_or(MessageState::Sent);
+                let state = found.state.unwrap_or(MessageState::Sent);
                 if state == MessageState::Failed {
-                    fail(store, dispatcher, message, "did not arrive".to_owned(), None, today).await?;
+                    let provider_id = Some(found.id);
+                    let failure = TextFailure { detail: "did not arrive".to_owned(), provider_id, number: None };
+                    fail(store, dispatcher, message, &failure, today).await?;
                 } else {
-                    conclude(store, message, state, Some(found.id.to_string()), None).await?;
+                    conclude(store, message, state, Some(found.id), None).await?;
                 }
                 return Ok(None);
             }
             Ok(None) => {}
             Err(error) => {
-                tracing::warn!(message = %message.id, error = %error, "Notify could not be asked");
+                tracing::warn!(message = %message.id, error = %error, "the provider could not be asked");
                 return wait_or_park(store, dispatcher, message).await;
             }
         }
     }
-    match dispatcher.pace.turn(store, &dispatcher.now).await? {
+    match route.pace.turn(store, &dispatcher.now).await? {
         Turn::Go(turn) => turn.spend(),
         Turn::Later(_) => return wait_or_park(store, dispatcher, message).await,
     }
@@ -146,24 +175,30 @@ async fn submit(
     let to = match UkMobile::parse(&person.demographics.mobile) {
         Ok(to) => to,
         Err(error) => {
-            let detail = format!("mobile number: {error}");
-            fail(store, dispatcher, message, detail, Some(NumberFault::NotMobile), today).await?;
+            let number = Some(NumberFault::NotMobile);
+            let failure = TextFailure { detail: format!("mobile number: {error}"), provider_id: None, number };
+            fail(store, dispatcher, message, &failure, today).await?;
             return Ok(None);
         }
     };
-    let (template, text) = render(dispatcher, message, person)?;
-    let personalisation = BTreeMap::from([("body".to_owned(), text)]);
-    // The token is as old as the claim: however long this process was held up, Notify refuses it before the fence.
+    let Some(route) = route::of(&dispatcher.routes, message) else {
+        return wait_or_park(store, dispatcher, message).await;
+    };
+    let (template, body) = render(dispatcher, message, person)?;
+    let text = Text { reference: message.id, to, nhs_number: person.nhs_number, template, body };
     let claimed = message.claimed_at.unwrap_or_else(|| (dispatcher.now)());
-    match dispatcher.notify.send_sms(&to, template, &message.id, &personalisation, claimed).await {
+    let sent = route.provider.send(&text, claimed).await;
+    route.note(sent.as_ref().map(|_| ()), (dispatcher.now)());
+    match sent {
         Ok(accepted) => {
-            conclude(store, message, MessageState::Sent, Some(accepted.id.to_string()), None).await?;
+            conclude(store, message, MessageState::Sent, Some(accepted.id), None).await?;
             Ok(None)
         }
         Err(SendError::Refused { status, message: why }) => {
             let detail = format!("refused {status}: {why}");
-            if why.contains(NUMBER_FIELD) {
-                fail(store, dispatcher, message, detail, Some(NumberFault::NotMobile), today).await?;
+            if NUMBER_FIELDS.iter().any(|name| why.contains(name)) {
+                let failure = TextFailure { detail, provider_id: None, number: Some(NumberFault::NotMobile) };
+                fail(store, dispatcher, message, &failure, today).await?;
             } else {
                 // The fault is ours, and many texts may share it: letters would not mend it.
                 tracing::error!(message = %message.id, detail, "Notify refuses a text");
@@ -173,7 +208,7 @@ async fn submit(
         }
         Err(SendError::Retryable { status, .. }) => {
             if status == Some(TOO_FAST) {
-                dispatcher.pace.hold_off((dispatcher.now)());
+                route.pace.hold_off((dispatcher.now)());
             }
             // Certainly not taken: free for the next claim, which decides anew.
             conclude(store, message, MessageState::Queued, None, None).await?;
@@ -191,15 +226,13 @@ async fn fail(
     store: &Store,
     dispatcher: &Dispatcher,
     message: &Message,
-    detail: String,
-    number: Option<NumberFault>,
+    failure: &TextFailure,
     today: Date,
 ) -> Result<(), DispatchError> {
-    let failure = TextFailure { detail, provider_id: None, number };
     let failed = until_it_holds(ATTEMPTS, async |_| {
         let held = store.message(message.id).await?.filter(|held| held.version == message.version);
         if let Some(held) = held {
-            fail_text(store, &dispatcher.rules, &held, &failure, today, (dispatcher.now)(), ACTOR).await?;
+            fail_text(store, &dispatcher.rules, &held, failure, today, (dispatcher.now)(), ACTOR).await?;
         }
         Ok::<(), DecisionError>(())
     });

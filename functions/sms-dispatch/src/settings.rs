@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ims_contact::nhs_notify::{Application, NhsNotifyClient};
 use ims_contact::notify::{ConfigError, NotifyClient};
 use ims_contact::quiet::QuietHours;
 use ims_contact::template::{TemplateError, TemplateSet};
@@ -13,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
-use crate::pace::Pace;
+use crate::route::Route;
 
 pub use crate::pace::Limits;
 
@@ -46,13 +49,13 @@ pub enum DispatcherError {
     Templates(#[from] TemplateError),
 }
 
-/// Notify, templates, rules and times.
+/// Providers, templates, rules and times.
 pub struct Dispatcher {
-    pub(crate) notify: NotifyClient,
+    /// In the order in which they are preferred.
+    pub(crate) routes: Vec<Route>,
     pub(crate) templates: TemplateSet,
     pub(crate) rules: RulesCache,
     pub(crate) fence: Fence,
-    pub(crate) pace: Pace,
     pub(crate) quiet: QuietHours,
     pub(crate) places: Semaphore,
     pub(crate) now: Now,
@@ -64,7 +67,7 @@ pub struct Dispatcher {
 
 impl Dispatcher {
     /// From `IMS_NOTIFY_URL`, `IMS_NOTIFY_API_KEY`, `IMS_NOTIFY_PER_MINUTE`, `IMS_NOTIFY_PER_DAY`,
-    /// `IMS_QUIET_HOURS` and `IMS_SEND_FENCE_SECONDS`. The HTTP deadline is a sixth of the
+    /// `IMS_NHS_NOTIFY_…`, `IMS_QUIET_HOURS` and `IMS_SEND_FENCE_SECONDS`. The HTTP deadline is a sixth of the
     /// fence, so that a request begun as late as a claim allows has ended well before the fence.
     ///
     /// # Errors
@@ -90,6 +93,8 @@ impl Dispatcher {
             per_minute: number("IMS_NOTIFY_PER_MINUTE", NOTIFY_LIMITS.per_minute)?,
             per_day: number("IMS_NOTIFY_PER_DAY", NOTIFY_LIMITS.per_day)?,
         };
+        let mut routes = vec![Route::new(Arc::new(notify), limits)];
+        routes.extend(nhs_notify(deadline)?);
         let fence = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
         let hours = optional("IMS_QUIET_HOURS").unwrap_or_default();
         let quiet = hours.parse().map_err(|error: ims_contact::quiet::QuietHoursError| SettingsError::Invalid {
@@ -97,25 +102,19 @@ impl Dispatcher {
             why: error.to_string(),
             value: hours,
         })?;
-        Ok(Self { quiet, ..Self::new(notify, limits, fence, Arc::new(Timestamp::now))? })
+        Ok(Self { quiet, ..Self::new(routes, fence, Arc::new(Timestamp::now))? })
     }
 
     /// A dispatcher of these parts, without quiet hours. The fence must outlast what the client's deadline and Notify's tokens allow.
     ///
     /// # Errors
     /// Where a template that is built in cannot be used.
-    pub fn new(
-        notify: NotifyClient,
-        limits: Limits,
-        fence: SignedDuration,
-        now: Now,
-    ) -> Result<Self, DispatcherError> {
+    pub fn new(routes: Vec<Route>, fence: SignedDuration, now: Now) -> Result<Self, DispatcherError> {
         Ok(Self {
-            notify,
+            routes,
             templates: TemplateSet::embedded()?,
             rules: RulesCache::default(),
             fence: Fence(fence),
-            pace: Pace::new("notify", limits),
             quiet: QuietHours::default(),
             places: Semaphore::new(CONCURRENCY),
             now,
@@ -124,6 +123,28 @@ impl Dispatcher {
             booking_phone: optional("IMS_BOOKING_PHONE").unwrap_or_else(|| "119".to_owned()),
         })
     }
+}
+
+/// The second provider, where `IMS_NHS_NOTIFY_URL` names one.
+fn nhs_notify(deadline: Duration) -> Result<Option<Route>, DispatcherError> {
+    let Some(base) = optional("IMS_NHS_NOTIFY_URL") else { return Ok(None) };
+    let invalid = |name: &str, why: &str| SettingsError::Invalid {
+        name: name.to_owned(),
+        value: "(not shown)".to_owned(),
+        why: why.to_owned(),
+    };
+    let private = required("IMS_NHS_NOTIFY_PRIVATE_KEY")?;
+    let application = Application {
+        key: required("IMS_NHS_NOTIFY_APPLICATION_KEY")?,
+        key_id: required("IMS_NHS_NOTIFY_KEY_ID")?,
+        private: STANDARD.decode(private).map_err(|_| invalid("IMS_NHS_NOTIFY_PRIVATE_KEY", "expected base64"))?,
+    };
+    let plan = required("IMS_NHS_NOTIFY_ROUTING_PLAN")?;
+    let plan = plan.parse().map_err(|_| invalid("IMS_NHS_NOTIFY_ROUTING_PLAN", "expected a UUID"))?;
+    let client =
+        NhsNotifyClient::new(&base, &required("IMS_NHS_NOTIFY_TOKEN_URL")?, application, plan, deadline)?;
+    let limits = Limits { per_minute: number("IMS_NHS_NOTIFY_PER_MINUTE", NOTIFY_LIMITS.per_minute)?, per_day: 0 };
+    Ok(Some(Route::new(Arc::new(client), limits)))
 }
 
 fn number(name: &str, default: u64) -> Result<u64, SettingsError> {

@@ -18,7 +18,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::notify::{ConfigError, classify, client, describe, join, lost};
-use crate::provider::{Accepted, Answer, Found, SendError, Text, TextProvider};
+use crate::provider::{Accepted, Answer, Found, Listed, SendError, Text, TextProvider};
 
 /// Name in items and counters.
 pub const NAME: &str = "nhs-notify";
@@ -51,11 +51,13 @@ pub struct NhsNotifyClient {
     base: Url,
     token_url: Url,
     application: Application,
+    routing_plan: Uuid,
     token: Mutex<Option<(String, Timestamp)>>,
 }
 
 impl NhsNotifyClient {
-    /// A client of the NHS Notify at `base`, such as `https://api.service.nhs.uk/comms`, with tokens from `token_url`.
+    /// A client of the NHS Notify at `base`, such as `https://api.service.nhs.uk/comms`, with tokens from `token_url`. The
+    /// routing plan sends the personalisation `body` as a text and nothing else.
     ///
     /// # Errors
     /// When a URL cannot be a base, or the deadline is zero or too long for the fence.
@@ -63,11 +65,12 @@ impl NhsNotifyClient {
         base: &str,
         token_url: &str,
         application: Application,
+        routing_plan: Uuid,
         deadline: Duration,
     ) -> Result<Self, ConfigError> {
         let (http, base) = client(base, deadline)?;
         let token_url = client(token_url, deadline)?.1;
-        Ok(Self { http, base, token_url, application, token: Mutex::new(None) })
+        Ok(Self { http, base, token_url, application, routing_plan, token: Mutex::new(None) })
     }
 
     /// An access token, kept until shortly before it ends. Failing to get one proves that nothing was sent.
@@ -121,7 +124,7 @@ impl NhsNotifyClient {
             return Err(SendError::Refused { status: 0, message });
         };
         let body = json!({"data": {"type": "Message", "attributes": {
-            "routingPlanId": text.template,
+            "routingPlanId": self.routing_plan,
             "messageReference": text.reference,
             "recipient": {"nhsNumber": nhs_number.to_string(), "contactDetails": {"sms": text.to.e164().trim_start_matches('+')}},
             "personalisation": {"body": text.body},
@@ -172,6 +175,11 @@ impl TextProvider for NhsNotifyClient {
 
     fn send<'a>(&'a self, text: &'a Text, claimed: Timestamp) -> Answer<'a, Accepted> {
         Box::pin(self.post(text, claimed))
+    }
+
+    /// NHS Notify lists nothing: its callbacks alone tell.
+    fn list(&self, _: Option<String>, _: Timestamp) -> Answer<'_, Vec<Listed>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     /// NHS Notify finds messages by its own id alone: it is not asked, but sent the same again.

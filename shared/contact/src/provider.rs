@@ -20,7 +20,7 @@ pub struct Text {
     pub to: UkMobile,
     /// Whom it is about, where known.
     pub nhs_number: Option<NhsNumber>,
-    /// The provider's template, or routing plan.
+    /// GOV.UK Notify's template that carries the words.
     pub template: Uuid,
     /// The words.
     pub body: String,
@@ -46,6 +46,19 @@ pub struct Found {
     pub id: String,
     /// What became of it so far, where its word for that is known.
     pub state: Option<MessageState>,
+}
+
+/// A text in the provider's list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The provider's id.
+    pub id: String,
+    /// The reference that it was given, or nothing.
+    pub reference: String,
+    /// What became of it so far, where the provider's word for that is known.
+    pub state: Option<MessageState>,
+    /// When the provider took it.
+    pub created: Timestamp,
 }
 
 /// What became of a request that was not answered with success.
@@ -90,6 +103,10 @@ pub trait TextProvider: fmt::Debug + Send + Sync {
 
     /// Sends a text under a claim of this time. [`SendError`] says whether it may have been accepted.
     fn send<'a>(&'a self, text: &'a Text, claimed: Timestamp) -> Answer<'a, Accepted>;
+
+    /// A page of all texts that it has, the newest first, older than the one with this id; empty at the end, and from a
+    /// provider that lists nothing.
+    fn list(&self, older_than: Option<String>, now: Timestamp) -> Answer<'_, Vec<Listed>>;
 
     /// What it has under a reference. Never [`SendError::Unknown`]: asking has no effect.
     fn find<'a>(&'a self, reference: &'a MessageId, now: Timestamp) -> Answer<'a, Option<Found>>;

@@ -21,6 +21,17 @@ const ATTEMPTS: u32 = 6;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fence(pub SignedDuration);
 
+/// Who claims a text, and for which provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claimant<'a> {
+    /// In the audit trail.
+    pub actor: &'a str,
+    /// Who will be given the text.
+    pub provider: &'a str,
+    /// When an earlier claim is over.
+    pub fence: Fence,
+}
+
 /// What became of a claim.
 #[derive(Debug)]
 pub enum Claim {
@@ -48,15 +59,14 @@ pub async fn claim(
     id: MessageId,
     today: Date,
     now: Timestamp,
-    fence: Fence,
-    actor: &str,
+    claimant: Claimant<'_>,
 ) -> Result<Claim, DecisionError> {
     until_it_holds(ATTEMPTS, async |tried| {
         if tried > 0 {
             // Somebody wrote the person or the message, or the wave's gate closed.
             rules.forget_waves();
         }
-        try_claim(store, rules, id, today, now, fence, actor).await
+        try_claim(store, rules, id, today, now, claimant).await
     })
     .await
 }
@@ -67,15 +77,14 @@ async fn try_claim(
     id: MessageId,
     today: Date,
     now: Timestamp,
-    fence: Fence,
-    actor: &str,
+    claimant: Claimant<'_>,
 ) -> Result<Claim, DecisionError> {
     let absent = |what: String| DecisionError::Absent { what };
     let message = store.message(id).await?.ok_or_else(|| absent(format!("message {id}")))?;
     match message.state {
         MessageState::Queued => {}
         MessageState::Sending => {
-            if message.claimed_at.is_some_and(|at| now.duration_since(at) < fence.0) {
+            if message.claimed_at.is_some_and(|at| now.duration_since(at) < claimant.fence.0) {
                 return Ok(Claim::Wait);
             }
             // Claimed anew, so that only one asks; the message left at the first claim, so nothing is re-decided.
@@ -102,7 +111,8 @@ async fn try_claim(
             return Ok(Claim::Withdrawn(reason));
         }
     }
-    let claimed = commit(store, &message, &person, None, today, now, actor).await?;
+    let for_provider = Message { provider: Some(claimant.provider.to_owned()), ..message };
+    let claimed = commit(store, &for_provider, &person, None, today, now, claimant.actor).await?;
     Ok(Claim::Send(Box::new((claimed, person))))
 }
 

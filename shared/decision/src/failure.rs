@@ -149,6 +149,7 @@ async fn letter_instead(
         queued_on: today,
         sent_on: None,
         claimed_at: None,
+        provider: None,
         provider_id: None,
         batch: None,
         version: 1,

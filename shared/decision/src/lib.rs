@@ -8,6 +8,6 @@ mod failure;
 pub mod preview;
 mod rules;
 
-pub use claim::{Claim, Fence, already_written, claim, claim_letter, conclude, withdraw};
+pub use claim::{Claim, Claimant, Fence, already_written, claim, claim_letter, conclude, withdraw};
 pub use failure::{TextFailure, fail_text, text_arrived};
 pub use rules::{Decided, DecisionError, Rules, RulesCache};

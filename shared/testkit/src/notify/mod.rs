@@ -13,6 +13,7 @@
 
 mod auth;
 mod failures;
+mod nhs;
 mod receipts;
 mod store;
 mod validate;
@@ -33,6 +34,7 @@ use uuid::Uuid;
 
 pub use auth::Key;
 pub use failures::{Failure, Mode, On};
+pub use nhs::{NhsCallback, NhsSandbox};
 use receipts::Receipts;
 use store::{Channel, Store};
 

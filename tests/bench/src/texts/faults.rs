@@ -36,7 +36,7 @@ const TEXTS_A_FAULT: u64 = 10;
 /// Processes of `sms-dispatch`.
 const PROCESSES: u64 = 4;
 /// Seconds for which the sandbox takes a token, which is dated in whole seconds: less than two in truth.
-const TOKEN: i64 = 1;
+pub(super) const TOKEN: i64 = 1;
 /// Deadline of a request.
 const DEADLINE: Duration = Duration::from_secs(1);
 /// Longer than a token and a deadline.
@@ -129,7 +129,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
 async fn measure(people: u64) -> Result<(Reconciled, u64, f64)> {
     let database = Database::start()?;
     let receipts = receipts(database.store()).await?;
-    let notify = sandbox(Some(receipts)).await?;
+    let notify = sandbox(Some(receipts), TOKEN).await?;
     set(&notify, &failures()).await?;
     step(format!("{people} people with a text each"));
     let (database_url, people_dead) = (database.url().to_owned(), people / 100);
@@ -147,11 +147,11 @@ async fn measure(people: u64) -> Result<(Reconciled, u64, f64)> {
 }
 
 /// The sandbox Notify, posting receipts where an address is given; its base URL.
-pub(super) async fn sandbox(receipts: Option<String>) -> Result<String> {
+pub(super) async fn sandbox(receipts: Option<String>, token_window_seconds: i64) -> Result<String> {
     let retry_after = Duration::from_millis(500);
     let callback =
         receipts.map(|base| Callback { url: format!("{base}/receipts"), token: CALLBACK.to_owned(), retry_after });
-    let config = Config { callback, rate_per_minute: 0, token_window_seconds: TOKEN, ..Config::new(API_KEY.parse()?) };
+    let config = Config { callback, rate_per_minute: 0, token_window_seconds, ..Config::new(API_KEY.parse()?) };
     Sandbox::new(config)?.serve_in_background().await
 }
 
@@ -169,7 +169,7 @@ pub(super) async fn receipts(store: Store) -> Result<String> {
         // A function handles one event at a time, and so its future need not move between threads.
         let runtime = tokio::runtime::Handle::current();
         let answer = tokio::task::spawn_blocking(move || {
-            let desk = Desk { store: &held.0, rules: &held.1, token: &held.2 };
+            let desk = Desk { store: &held.0, rules: &held.1, token: &held.2, nhs_notify: None };
             runtime.block_on(receipt_ingest::handle(&desk, event, DAY)).ok()
         });
         let answer = answer.await.ok().flatten();

@@ -9,15 +9,18 @@ use ims_domain::invitation::MessageState;
 use ims_messaging::SmsJob;
 use ims_testkit::dynamodb::{DynamoDb, serve};
 use ims_testkit::fuse::Fuse;
-use ims_testkit::notify::{Config, Failure, Mode, On, Sandbox};
+use ims_testkit::notify::{Config, Failure, Mode, NhsSandbox, On, Sandbox};
 use jiff::{SignedDuration, Timestamp};
-use sms_dispatch::{Limits, Now};
+use sms_dispatch::{Dispatcher, Now};
 
-use super::faults::{Setting, campaign, receipts, sandbox, set};
-use super::{API_KEY, accepted, dispatcher, message_id, noon, release, texts, write};
+use super::faults::{Setting, TOKEN, campaign, receipts, sandbox, set};
+use super::providers::{govuk, nhs};
+use super::{API_KEY, accepted, message_id, noon, release, texts, write};
 use crate::memory::store_at;
 
 const FENCE: SignedDuration = SignedDuration::from_secs(90);
+/// Nobody answers there.
+const NOWHERE: &str = "http://127.0.0.1:1";
 /// More requests than the work makes.
 const MOST: u64 = 200;
 
@@ -27,8 +30,9 @@ const MODES: [Option<Mode>; 5] =
 
 /// Ends the work on two texts, of which one is to somebody who has died, at a request; works on them again until they are
 /// settled. Whether the work got as far as that request.
-async fn ended_at(request: u64, after: bool, mode: Option<Mode>) -> bool {
-    let case = format!("request {request}, {}, {mode:?}", if after { "carried out" } else { "not carried out" });
+async fn ended_at(request: u64, after: bool, mode: Option<Mode>, by_nhs_notify: bool) -> bool {
+    let side = if after { "carried out" } else { "not carried out" };
+    let case = format!("request {request}, {side}, {mode:?}, NHS Notify: {by_nhs_notify}");
     let fuse = Fuse::new(request, after);
     let database = DynamoDb::default();
     // The work reaches both services through the fuse; what looks at them later does not.
@@ -36,9 +40,12 @@ async fn ended_at(request: u64, after: bool, mode: Option<Mode>) -> bool {
     let store = store_at(&database.listen().await.unwrap());
     // The clock of the test runs ahead of the sandbox's.
     let config = Config { token_window_seconds: 1_000_000, ..Config::new(API_KEY.parse().unwrap()) };
-    let sandbox = Sandbox::new(config).unwrap();
-    let open = sandbox.clone().serve_in_background().await.unwrap();
-    let notify = serve(fuse.guard(sandbox.router())).await.unwrap();
+    let sandbox = match by_nhs_notify {
+        true => NhsSandbox::new(None).router(),
+        false => Sandbox::new(config).unwrap().router(),
+    };
+    let open = serve(sandbox.clone()).await.unwrap();
+    let notify = serve(fuse.guard(sandbox)).await.unwrap();
     if let Some(mode) = mode {
         let delay_ms = Some(60_000);
         set(&open, &[Failure { mode, on: On::Send, share: 1.0, seed: 1, delay_ms, attempts: Some(1) }]).await.unwrap();
@@ -52,7 +59,11 @@ async fn ended_at(request: u64, after: bool, mode: Option<Mode>) -> bool {
         Arc::new(move || Timestamp::now() + SignedDuration::from_secs(ahead.load(Ordering::SeqCst)))
     };
     let process = || {
-        dispatcher(&notify, Duration::from_millis(200), Limits { per_minute: 0, per_day: 0 }, FENCE, now.clone()).unwrap()
+        let deadline = Duration::from_millis(200);
+        let route = if by_nhs_notify { nhs(&notify, deadline) } else { govuk(&notify, deadline) };
+        // Another provider that is never needed.
+        let other = if by_nhs_notify { govuk(NOWHERE, deadline) } else { nhs(NOWHERE, deadline) };
+        Dispatcher::new(vec![route, other], FENCE, now.clone()).unwrap()
     };
     let job = || SmsJob { messages: vec![message_id(0), message_id(1)] };
     let first = process();
@@ -79,16 +90,15 @@ async fn ended_at(request: u64, after: bool, mode: Option<Mode>) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_text_leaves_once_wherever_its_sender_is_killed() {
-    for mode in MODES {
-        for after in [false, true] {
-            let mut request = 1;
-            while ended_at(request, after, mode).await {
-                request += 1;
-                assert!(request < MOST, "the work does not end");
-            }
-            // Two texts are read and decided on; one is claimed, sent and concluded, one withdrawn.
-            assert!(request > 12, "only {request} requests were walked through");
+    let sides = [false, true].map(|after| MODES.map(|mode| [false, true].map(|nhs| (mode, after, nhs))));
+    for (mode, after, by_nhs_notify) in sides.into_iter().flatten().flatten() {
+        let mut request = 1;
+        while ended_at(request, after, mode, by_nhs_notify).await {
+            request += 1;
+            assert!(request < MOST, "the work does not end");
         }
+        // Two texts are read and decided on; one is claimed, sent and concluded, one withdrawn.
+        assert!(request > 12, "only {request} requests were walked through");
     }
 }
 
@@ -96,7 +106,7 @@ async fn a_text_leaves_once_wherever_its_sender_is_killed() {
 async fn what_comes_three_times_more_after_the_campaign_changes_nothing() {
     let database = DynamoDb::default();
     let database = database.listen().await.unwrap();
-    let notify = sandbox(Some(receipts(store_at(&database)).await.unwrap())).await.unwrap();
+    let notify = sandbox(Some(receipts(store_at(&database)).await.unwrap()), TOKEN).await.unwrap();
     let failure = |mode, on, seed| Failure { mode, on, share: 0.2, seed, delay_ms: Some(1_200), attempts: Some(1) };
     let failures = [
         failure(Mode::TimeoutAfterAccept, On::Send, 1),

@@ -3,12 +3,17 @@
 pub mod faults;
 #[cfg(test)]
 mod kills;
+#[cfg(test)]
+mod lists;
+#[cfg(test)]
+mod providers;
 pub mod rate;
 #[cfg(test)]
 mod since;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -23,7 +28,7 @@ use ims_testkit::population::nhs_number;
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use sms_dispatch::{Dispatcher, Limits, Now};
+use sms_dispatch::{Dispatcher, Limits, Now, Route};
 use uuid::Uuid;
 
 use crate::stack::DAY;
@@ -87,6 +92,7 @@ fn text(number: u64) -> Result<Message> {
         queued_on: DAY,
         sent_on: None,
         claimed_at: None,
+        provider: None,
         provider_id: None,
         batch: None,
         version: 1,
@@ -160,7 +166,7 @@ async fn write(store: &Store, numbers: Range<u64>, dead: impl Fn(u64) -> bool) -
 /// A dispatcher as a new process has it.
 fn dispatcher(notify: &str, deadline: Duration, limits: Limits, fence: SignedDuration, now: Now) -> Result<Dispatcher> {
     let client = NotifyClient::new(notify, API_KEY.parse()?, deadline)?;
-    Ok(Dispatcher::new(client, limits, fence, now)?)
+    Ok(Dispatcher::new(vec![Route::new(Arc::new(client), limits)], fence, now)?)
 }
 
 /// What the sandbox accepted: how often, and with what status in the end, by reference.

@@ -31,7 +31,7 @@ async fn one() -> (Store, String) {
     let store = store_at(&DynamoDb::default().listen().await.unwrap());
     release(&store).await.unwrap();
     write(&store, 0..1, |_| false).await.unwrap();
-    (store, sandbox(None).await.unwrap())
+    (store, sandbox(None, 30).await.unwrap())
 }
 
 async fn change(store: &Store, change: impl FnOnce(&mut Person)) {
@@ -108,7 +108,7 @@ async fn receipt(store: &Store, rules: &RulesCache, status: &str, bearer: &str) 
         "body": body.to_string(), "isBase64Encoded": false,
     });
     let token = CallbackToken::new("right".to_owned());
-    let answer = receipt_ingest::handle(&Desk { store, rules, token: &token }, event, DAY).await.unwrap();
+    let answer = receipt_ingest::handle(&Desk { store, rules, token: &token, nhs_notify: None }, event, DAY).await.unwrap();
     (answer["statusCode"].as_u64().unwrap(), answer["body"].as_str().unwrap().to_owned())
 }
 
