@@ -16,6 +16,7 @@ pub mod headers;
 mod layout;
 mod live;
 mod matching;
+mod messages;
 mod person;
 pub mod picture;
 pub mod rooms;
@@ -208,6 +209,11 @@ pub fn router(console: Arc<Console>) -> Router {
             ],
         ))
         .merge(room(&console, Room::Waves, &[("/waves", get(waves::page))]))
+        .merge(room(
+            &console,
+            Room::Messages,
+            &[("/messages", get(messages::page)), ("/messages/templates/{name}", get(messages::template))],
+        ))
         .merge(room(
             &console,
             Room::Person,

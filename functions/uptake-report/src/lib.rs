@@ -7,6 +7,7 @@
 mod analysts;
 mod areas;
 mod coverage;
+mod delivery;
 mod funnel;
 mod picture;
 mod snapshot;
@@ -32,12 +33,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use thiserror::Error;
 
+pub use delivery::{Arrivals, Count, Delivery, Kind};
 pub use funnel::{Funnel, Messages, People};
 pub use picture::{AreaCoverage, Cell, GroupCoverage, Level, Picture, PictureFunnel, SCHEMA};
 pub use trend::Day;
 
 use analysts::{Contact, Growing, Person, Vaccination};
 use coverage::Tally;
+use delivery::Deliveries;
 use funnel::WavePart;
 use snapshot::Snapshot;
 use trend::Trend;
@@ -168,6 +171,7 @@ struct Campaign {
     funnel: Funnel,
     tally: Tally,
     trend: Trend,
+    deliveries: Deliveries,
 }
 
 async fn load(store: &Store, inputs: Inputs, business_date: Date) -> Result<Campaign, ReportError> {
@@ -197,6 +201,7 @@ async fn load(store: &Store, inputs: Inputs, business_date: Date) -> Result<Camp
         funnel: Funnel::default(),
         tally: Tally::default(),
         trend: Trend::default(),
+        deliveries: Deliveries::default(),
     })
 }
 
@@ -275,6 +280,7 @@ async fn report(service: &Service) -> Result<Value, ReportError> {
         if !picture.put(objects).await? {
             tracing::warn!(campaign = %campaign.name, "the picture is of a later snapshot and was left");
         }
+        campaign.deliveries.file(&campaign.name, &pointer.manifest, Timestamp::now()).put(objects).await?;
     }
     keys.push(funnel_key.clone());
     let funnels: BTreeMap<&str, &Funnel> =
@@ -346,6 +352,7 @@ async fn read_all(
                 .collect();
             campaign.funnel.add_part(&campaign.rules, &people, &contacts, &waves)?;
             campaign.trend.add_part(campaign.rules.plan(), &people, &contacts);
+            campaign.deliveries.add_part(&campaign.rules.plan().campaign, &people, &contacts);
             if let Some(day) = campaign.day {
                 tally(&mut campaign.tally, &campaign.rules, &people, day, date)?;
             }
