@@ -71,9 +71,10 @@ pub(crate) async fn send(
         Turn::Go(turn) => turn,
     };
     let (today, now) = (london_date(business), (dispatcher.now)());
-    let claimant = Claimant { actor: ACTOR, provider: route.provider.name(), fence: dispatcher.fence };
+    let claimant = Claimant { actor: ACTOR, provider: route.provider.name(), fence: dispatcher.fence, one_a_day: dispatcher.one_a_day };
     match claim(store, &dispatcher.rules, id, today, now, claimant).await? {
         Claim::Done(_) | Claim::Withdrawn(_) | Claim::Paused => Ok(None),
+        Claim::NotToday => Ok(Some(LONGEST_DELAY)),
         Claim::Wait => Ok(Some(fence)),
         Claim::Send(claimed) => {
             turn.spend();

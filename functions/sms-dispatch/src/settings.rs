@@ -57,6 +57,8 @@ pub struct Dispatcher {
     pub(crate) rules: RulesCache,
     pub(crate) fence: Fence,
     pub(crate) quiet: QuietHours,
+    /// Whether a telephone number is sent one text a day at most.
+    pub(crate) one_a_day: bool,
     pub(crate) places: Semaphore,
     pub(crate) now: Now,
     /// Between the two questions to Notify.
@@ -67,7 +69,7 @@ pub struct Dispatcher {
 
 impl Dispatcher {
     /// From `IMS_NOTIFY_URL`, `IMS_NOTIFY_API_KEY`, `IMS_NOTIFY_PER_MINUTE`, `IMS_NOTIFY_PER_DAY`,
-    /// `IMS_NHS_NOTIFY_…`, `IMS_QUIET_HOURS` and `IMS_SEND_FENCE_SECONDS`. The HTTP deadline is a sixth of the
+    /// `IMS_NHS_NOTIFY_…`, `IMS_ONE_TEXT_A_DAY`, `IMS_QUIET_HOURS` and `IMS_SEND_FENCE_SECONDS`. The HTTP deadline is a sixth of the
     /// fence, so that a request begun as late as a claim allows has ended well before the fence.
     ///
     /// # Errors
@@ -102,7 +104,15 @@ impl Dispatcher {
             why: error.to_string(),
             value: hours,
         })?;
-        Ok(Self { quiet, ..Self::new(routes, fence, Arc::new(Timestamp::now))? })
+        let one_a_day = match optional("IMS_ONE_TEXT_A_DAY").as_deref() {
+            None | Some("true") => true,
+            Some("false") => false,
+            Some(other) => {
+                let (name, why) = ("IMS_ONE_TEXT_A_DAY".to_owned(), "expected true or false".to_owned());
+                return Err(SettingsError::Invalid { name, value: other.to_owned(), why }.into());
+            }
+        };
+        Ok(Self { quiet, one_a_day, ..Self::new(routes, fence, Arc::new(Timestamp::now))? })
     }
 
     /// A dispatcher of these parts, without quiet hours. The fence must outlast what the client's deadline and Notify's tokens allow.
@@ -116,6 +126,7 @@ impl Dispatcher {
             rules: RulesCache::default(),
             fence: Fence(fence),
             quiet: QuietHours::default(),
+            one_a_day: true,
             places: Semaphore::new(CONCURRENCY),
             now,
             between_questions: fence.unsigned_abs() / 100,

@@ -186,6 +186,8 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
         ("NotifyApiKey", NOTIFY_API_KEY.to_owned()),
         ("NotifyCallbackToken", NOTIFY_CALLBACK_TOKEN.to_owned()),
         ("NotifyPerMinute", NOTIFY_PER_MINUTE.to_string()),
+        // A season's programmes begin on one day there, and a day is over within minutes.
+        ("OneTextADay", "false".to_owned()),
         ("TokenKeys", token_keys),
         ("Senders", mesh::SENDERS.to_owned()),
         ("TokenSigningKey", BASE64_STANDARD.encode(fs::read(&issuer_key)?)),

@@ -30,6 +30,8 @@ pub struct Claimant<'a> {
     pub provider: &'a str,
     /// When an earlier claim is over.
     pub fence: Fence,
+    /// Whether a telephone number is sent one text a day at most, whoever has it.
+    pub one_a_day: bool,
 }
 
 /// What became of a claim.
@@ -47,6 +49,8 @@ pub enum Claim {
     Withdrawn(Reason),
     /// The wave is paused: the message stays queued.
     Paused,
+    /// The number was sent another text today: the message stays queued.
+    NotToday,
 }
 
 /// Claims a message: re-decides on the live person, and moves it to `sending`, or withdraws it.
@@ -111,8 +115,16 @@ async fn try_claim(
             return Ok(Claim::Withdrawn(reason));
         }
     }
+    let mut number = None;
+    if claimant.one_a_day {
+        let texted = store.texted(&person.demographics.mobile, today).await?;
+        if texted.is_some_and(|texted| texted != id) {
+            return Ok(Claim::NotToday);
+        }
+        number = Some(texted.is_some());
+    }
     let for_provider = Message { provider: Some(claimant.provider.to_owned()), ..message };
-    let claimed = commit(store, &for_provider, &person, None, today, now, claimant.actor).await?;
+    let claimed = commit(store, &for_provider, &person, number, today, now, claimant.actor).await?;
     Ok(Claim::Send(Box::new((claimed, person))))
 }
 
@@ -187,12 +199,13 @@ pub async fn already_written(
     Ok(messages.iter().any(|message| !matches!(message.state, MessageState::Queued | MessageState::Withdrawn)))
 }
 
-/// Commits a claim under the versions of message and person and the wave's gate.
+/// Commits a claim under the versions of message and person and the wave's gate. With `number` it takes the place of the
+/// person's telephone number on the day, which the same message has already where that is true.
 async fn commit(
     store: &Store,
     message: &Message,
     person: &Person,
-    batch: Option<BatchId>,
+    number: Option<bool>,
     today: Date,
     now: Timestamp,
     actor: &str,
@@ -202,14 +215,16 @@ async fn commit(
         attempt: message.attempt + 1,
         claimed_at: Some(now),
         sent_on: Some(today),
-        batch,
         version: message.version + 1,
         ..message.clone()
     };
     let purpose = format!("{} {} of {}/{}", message.step.name(), message.id, message.campaign, message.wave);
     let audit = AuditEntry::new(now, actor, message.channel.name(), purpose).about(person.id);
-    store
-        .transaction()
+    let mut transaction = store.transaction();
+    if let Some(again) = number {
+        transaction = transaction.take_number(&person.demographics.mobile, today, message.id, again)?;
+    }
+    transaction
         .move_message(&claimed, message.version)?
         .check_person(person)
         .check_released(&message.campaign, &message.wave, keys::shard(person.id))
@@ -280,7 +295,8 @@ async fn try_claim_letter(
         }
         Verdict::Paused | Verdict::Withdraw(..) | Verdict::NotNeeded => return Ok(None),
     }
-    let claimed = commit(store, &message, &person, Some(batch), today, now, actor).await?;
+    let for_batch = Message { batch: Some(batch), ..message };
+    let claimed = commit(store, &for_batch, &person, None, today, now, actor).await?;
     Ok(Some((claimed, person)))
 }
 

@@ -19,6 +19,7 @@ mod outreach;
 mod persons;
 mod quotas;
 mod tables;
+mod texted;
 mod transaction;
 mod transfers;
 

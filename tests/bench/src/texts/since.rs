@@ -12,13 +12,15 @@ use ims_domain::{BatchId, MessageId, Person, VaccineType};
 use ims_messaging::SmsJob;
 use ims_store::Store;
 use ims_testkit::dynamodb::DynamoDb;
+use ims_testkit::notify::{Failure, Mode, On};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use receipt_ingest::{CallbackToken, Desk};
 use serde_json::json;
-use sms_dispatch::Limits;
+use sms_dispatch::{Dispatcher, Limits};
 
-use super::faults::sandbox;
-use super::{CAMPAIGN, accepted, dispatcher, message_id, noon, person_id, release, write};
+use super::faults::{sandbox, set};
+use super::providers::govuk;
+use super::{CAMPAIGN, accepted, dispatcher, message_id, noon, person_id, release, texts, write};
 use crate::memory::store_at;
 use crate::stack::DAY;
 
@@ -49,6 +51,43 @@ async fn send(store: &Store, notify: &str) -> Message {
     let done = sms_dispatch::dispatch(store, &dispatcher, job, noon()).await.unwrap();
     assert!(done.failed.is_none() && done.later.is_empty(), "{done:?}");
     store.message(message_id(0)).await.unwrap().unwrap()
+}
+
+/// What became of both texts after an event at a business time.
+async fn send_both(store: &Store, notify: &str, business: Timestamp) -> [MessageState; 2] {
+    let routes = vec![govuk(notify, Duration::from_secs(1))];
+    let dispatcher = Dispatcher::new(routes, SignedDuration::from_secs(90), Arc::new(Timestamp::now)).unwrap();
+    for number in [0, 1] {
+        let job = SmsJob { messages: vec![message_id(number)] };
+        let done = sms_dispatch::dispatch(store, &dispatcher, job, business).await.unwrap();
+        assert!(done.failed.is_none(), "{done:?}");
+    }
+    let held = texts(store, 0..2).await.unwrap();
+    [0, 1].map(|number| held[&message_id(number)].state)
+}
+
+#[tokio::test]
+async fn a_number_is_sent_one_text_a_day_whoever_has_it() {
+    let store = store_at(&DynamoDb::default().listen().await.unwrap());
+    release(&store).await.unwrap();
+    write(&store, 0..2, |_| false).await.unwrap();
+    let notify = sandbox(None, 30).await.unwrap();
+    for number in [0, 1] {
+        let held = store.person(person_id(number)).await.unwrap().unwrap();
+        let mut shares = Person { version: held.version + 1, ..held.clone() };
+        shares.demographics.mobile = if number == 0 { "07700 900123" } else { "+447700900123" }.into();
+        store.transaction().write_person(&shares, held.version).await.unwrap().commit().await.unwrap();
+    }
+    let failure = Failure { mode: Mode::Status500, on: On::Send, share: 1.0, seed: 1, delay_ms: None, attempts: None };
+    set(&notify, &[failure]).await.unwrap();
+    assert_eq!(send_both(&store, &notify, noon()).await, [MessageState::Queued; 2]);
+    set(&notify, &[]).await.unwrap();
+    // The text that came first has the number for the day, however often it is tried.
+    for _ in 0..2 {
+        assert_eq!(send_both(&store, &notify, noon()).await, [MessageState::Sent, MessageState::Queued]);
+    }
+    assert_eq!(send_both(&store, &notify, noon() + 24.hours()).await, [MessageState::Sent; 2]);
+    assert_eq!(accepted(&notify).await.unwrap().len(), 2);
 }
 
 /// A text to somebody to whom this has happened since they were selected is withdrawn, for this reason.
