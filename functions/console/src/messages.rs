@@ -219,7 +219,7 @@ fn parts(record: &CampaignRecord, delivery: &Delivery, templates: &TemplateSet) 
         .iter()
         .map(|((step, channel), messages)| {
             let template = templates.all().iter().find(|template| {
-                (template.programme, template.step.name(), template.channel.name()) == (programme, step, channel)
+                (template.programme, template.step.name(), template.channel.name()) == (programme, *step, *channel)
             });
             let of_one = template.filter(|template| template.channel == Channel::Sms);
             let of_one = of_one.and_then(|template| example(template, false).ok());

@@ -77,7 +77,7 @@ fn receipt(said: &CallbackAttributes) -> Result<Receipt, ReceiptError> {
 
 fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u8>> = text.chars().map(|digit| u8::try_from(digit.to_digit(16)?).ok()).collect();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
+    let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;
     Some(digits.chunks_exact(2).map(|pair| pair[0] * 16 + pair[1]).collect())
 }
 
@@ -105,7 +105,7 @@ mod tests {
 
     fn read_event(key: &str, signature: &str, body: &str) -> Result<Vec<Receipt>, Refused> {
         let event: Value = json!({
-            "httpMethod": "POST", "path": "/receipts/nhs-notify", "multiValueHeaders": {}, "requestContext": {"identity": {}},
+            "httpMethod": "POST", "path": "/receipts/nhs-notify", "multiValueHeaders": {}, "requestContext": {"identity": {}, "httpMethod": "POST"},
             "headers": {"x-api-key": key, "x-hmac-sha256-signature": signature}, "body": body, "isBase64Encoded": false,
         });
         read(serde_json::from_value(event).unwrap(), &secret())

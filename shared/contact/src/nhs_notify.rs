@@ -44,8 +44,7 @@ impl fmt::Debug for Application {
     }
 }
 
-/// Client of NHS Notify.
-#[derive(Debug)]
+/// Client of NHS Notify. `Debug` shows no token.
 pub struct NhsNotifyClient {
     http: reqwest::Client,
     base: Url,
@@ -53,6 +52,12 @@ pub struct NhsNotifyClient {
     application: Application,
     routing_plan: Uuid,
     token: Mutex<Option<(String, Timestamp)>>,
+}
+
+impl fmt::Debug for NhsNotifyClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NhsNotifyClient({})", self.base)
+    }
 }
 
 impl NhsNotifyClient {

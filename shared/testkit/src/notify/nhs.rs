@@ -54,7 +54,6 @@ struct Held {
     ids: HashMap<String, usize>,
     failures: Vec<Failure>,
     seen: HashMap<String, u32>,
-    duplicates: u64,
 }
 
 /// A sandbox. Clones share state.
@@ -90,7 +89,6 @@ impl NhsSandbox {
     fn accept(&self, reference: &str, to: &str) -> Response {
         let mut held = self.held();
         if held.ids.contains_key(reference) {
-            held.duplicates += 1;
             return error(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "CM_DUPLICATE_REQUEST",

@@ -241,7 +241,7 @@ pub(super) async fn campaign(setting: &Setting) -> Result<Reconciled> {
 }
 
 /// Waits until Notify has told what became of every text.
-async fn settled(notify: &str) -> Result<()> {
+pub(super) async fn settled(notify: &str) -> Result<()> {
     let begun = Instant::now();
     while health(notify).await?["receipts"]["waiting"] != 0 {
         ensure!(begun.elapsed() < Duration::from_secs(120), "receipts are still to come: {}", health(notify).await?);

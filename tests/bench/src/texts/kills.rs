@@ -18,7 +18,7 @@ use super::providers::{govuk, nhs};
 use super::{API_KEY, accepted, message_id, noon, release, texts, write};
 use crate::memory::store_at;
 
-const FENCE: SignedDuration = SignedDuration::from_secs(90);
+const FENCE: SignedDuration = SignedDuration::from_secs(9);
 /// Nobody answers there.
 const NOWHERE: &str = "http://127.0.0.1:1";
 /// More requests than the work makes.

@@ -15,7 +15,7 @@ use sms_dispatch::compare::Difference;
 use sms_dispatch::{Dispatcher, Now};
 use uuid::Uuid;
 
-use super::faults::sandbox;
+use super::faults::{sandbox, settled};
 use super::providers::govuk;
 use super::{API_KEY, CAMPAIGN, message_id, person_id, release, texts, write};
 use crate::memory::store_at;
@@ -54,6 +54,7 @@ async fn what_differs_is_repaired_where_that_is_safe_and_listed_for_a_person_whe
     }
     has(message_id(5), delivered).await;
     has(nobodys, delivered).await;
+    settled(&notify).await.unwrap();
     let now: Now = Arc::new(|| Timestamp::now() + SignedDuration::from_mins(10));
     let routes = vec![govuk(&notify, Duration::from_secs(5))];
     let dispatcher = Dispatcher::new(routes, SignedDuration::from_secs(90), now).unwrap();

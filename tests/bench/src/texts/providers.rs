@@ -134,7 +134,7 @@ async fn callbacks_of_nhs_notify_settle_texts_in_any_order() {
         .to_string();
         let signature = if sign { callback.signature(body.as_bytes()) } else { "00".repeat(32) };
         let event = json!({
-            "httpMethod": "POST", "path": "/receipts/nhs-notify", "multiValueHeaders": {}, "requestContext": {"identity": {}},
+            "httpMethod": "POST", "path": "/receipts/nhs-notify", "multiValueHeaders": {}, "requestContext": {"identity": {}, "httpMethod": "POST"},
             "headers": {"x-api-key": "agreed", "x-hmac-sha256-signature": signature}, "body": body, "isBase64Encoded": false,
         });
         let answer: Value = receipt_ingest::handle(&desk, event, DAY).await.unwrap();
