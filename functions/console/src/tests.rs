@@ -793,7 +793,14 @@ async fn messages_are_told_by_what_became_of_them_and_small_counts_of_a_region_a
     source.pictures.insert("flu-2025.delivery".to_owned(), file.as_bytes().to_vec());
     let page = get_as("planner", source, "/messages?campaign=flu-2025").await;
     assert_eq!(page.status, 200);
-    page.has(&["Invite, text", "1,200", "the number or address does not exist", "Y56, text", "1 to 7", "flu-invite-sms"]);
+    page.has(&[
+        "Invite, text",
+        "1,200",
+        "the number or address does not exist",
+        "Y56, text",
+        "1 to 7",
+        "flu-invite-sms",
+    ]);
     // Two parts each: 1,205 texts left.
     page.has(&["2,410 parts of texts", "300 letters"]);
     let none = get_as("analyst", season(), "/messages").await;

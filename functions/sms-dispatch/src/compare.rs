@@ -142,7 +142,8 @@ async fn repair(
             }
             _ => {
                 let provider_id = Some(theirs.id.clone());
-                let sent = Message { state: MessageState::Sent, provider_id, version: held.version + 1, ..held.clone() };
+                let sent =
+                    Message { state: MessageState::Sent, provider_id, version: held.version + 1, ..held.clone() };
                 Ok(store.transaction().move_message(&sent, held.version)?.commit().await?)
             }
         }

@@ -65,9 +65,8 @@ impl Route {
 /// The provider for a text that is to be claimed: the first that is well, else the first. `person` need be given only
 /// where there is a choice; NHS Notify knows people by their NHS number.
 pub(crate) fn choose<'a>(routes: &'a [Route], person: Option<&Person>, now: Timestamp) -> Option<&'a Route> {
-    let fits = |route: &&Route| {
-        !route.provider.deduplicates() || person.is_some_and(|person| person.nhs_number.is_some())
-    };
+    let fits =
+        |route: &&Route| !route.provider.deduplicates() || person.is_some_and(|person| person.nhs_number.is_some());
     let mut fitting = routes.iter().filter(fits);
     fitting.clone().find(|route| route.is_well(now)).or_else(|| fitting.next())
 }

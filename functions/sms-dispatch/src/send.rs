@@ -71,7 +71,12 @@ pub(crate) async fn send(
         Turn::Go(turn) => turn,
     };
     let (today, now) = (london_date(business), (dispatcher.now)());
-    let claimant = Claimant { actor: ACTOR, provider: route.provider.name(), fence: dispatcher.fence, one_a_day: dispatcher.one_a_day };
+    let claimant = Claimant {
+        actor: ACTOR,
+        provider: route.provider.name(),
+        fence: dispatcher.fence,
+        one_a_day: dispatcher.one_a_day,
+    };
     match claim(store, &dispatcher.rules, id, today, now, claimant).await? {
         Claim::Done(_) | Claim::Withdrawn(_) | Claim::Paused => Ok(None),
         Claim::NotToday => Ok(Some(LONGEST_DELAY)),

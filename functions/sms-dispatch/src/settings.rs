@@ -152,8 +152,7 @@ fn nhs_notify(deadline: Duration) -> Result<Option<Route>, DispatcherError> {
     };
     let plan = required("IMS_NHS_NOTIFY_ROUTING_PLAN")?;
     let plan = plan.parse().map_err(|_| invalid("IMS_NHS_NOTIFY_ROUTING_PLAN", "expected a UUID"))?;
-    let client =
-        NhsNotifyClient::new(&base, &required("IMS_NHS_NOTIFY_TOKEN_URL")?, application, plan, deadline)?;
+    let client = NhsNotifyClient::new(&base, &required("IMS_NHS_NOTIFY_TOKEN_URL")?, application, plan, deadline)?;
     let limits = Limits { per_minute: number("IMS_NHS_NOTIFY_PER_MINUTE", NOTIFY_LIMITS.per_minute)?, per_day: 0 };
     Ok(Some(Route::new(Arc::new(client), limits)))
 }

@@ -86,7 +86,8 @@ impl NhsNotifyClient {
         {
             return Ok(token.clone());
         }
-        let failed = |message: String| SendError::Retryable { status: None, message: format!("access token: {message}") };
+        let failed =
+            |message: String| SendError::Retryable { status: None, message: format!("access token: {message}") };
         let claims = json!({
             "iss": self.application.key, "sub": self.application.key, "aud": self.token_url.as_str(),
             "jti": Uuid::new_v4(), "exp": (now + ASSERTION).as_second(),
@@ -307,13 +308,11 @@ mod tests {
         let duplicate = br#"{"errors":[{"id":"1","code":"CM_DUPLICATE_REQUEST","status":"422","title":"Duplicate message request",
             "detail":"Request exists with identical messageReference","source":{"pointer":"/data/attributes/messageReference"}}]}"#;
         assert!(is_duplicate(duplicate));
-        let invalid = br#"{"errors":[{"code":"CM_INVALID_VALUE","title":"Invalid value","detail":"07700900123 is not valid",
+        let invalid =
+            br#"{"errors":[{"code":"CM_INVALID_VALUE","title":"Invalid value","detail":"07700900123 is not valid",
             "source":{"pointer":"/data/attributes/recipient/contactDetails/sms"}}]}"#;
         assert!(!is_duplicate(invalid));
-        assert_eq!(
-            words(invalid),
-            "CM_INVALID_VALUE: Invalid value at /data/attributes/recipient/contactDetails/sms"
-        );
+        assert_eq!(words(invalid), "CM_INVALID_VALUE: Invalid value at /data/attributes/recipient/contactDetails/sms");
         assert_eq!(words(b"<html>"), "6 bytes that are not NHS Notify's error body");
     }
 

@@ -135,9 +135,15 @@ mod tests {
 
     #[test]
     fn a_wrong_failure_is_refused() {
-        for body in
-            ["", "{}", r#"{"mode": "fire"}"#, r#"{"mode": "thrice"}"#, r#"{"mode": "status_500", "on": "receipt"}"#, r#"{"mode": "slow", "share": 2}"#, r#"{"mode": "slow", "chance": 1}"#]
-        {
+        for body in [
+            "",
+            "{}",
+            r#"{"mode": "fire"}"#,
+            r#"{"mode": "thrice"}"#,
+            r#"{"mode": "status_500", "on": "receipt"}"#,
+            r#"{"mode": "slow", "share": 2}"#,
+            r#"{"mode": "slow", "chance": 1}"#,
+        ] {
             assert!(parse(body.as_bytes()).is_err(), "{body}");
         }
         assert_eq!(parse(br#"[{"mode": "slow"}, {"mode": "status_429", "on": "find"}]"#).unwrap().len(), 2);

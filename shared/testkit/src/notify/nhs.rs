@@ -176,7 +176,9 @@ async fn send(State(sandbox): State<NhsSandbox>, headers: HeaderMap, body: Bytes
         let gateway = || error(StatusCode::GATEWAY_TIMEOUT, "CM_TIMEOUT", "Unable to call service", "");
         match mode {
             Mode::Slow => tokio::time::sleep(delay).await,
-            Mode::Status500 => return error(StatusCode::INTERNAL_SERVER_ERROR, "CM_INTERNAL_SERVER_ERROR", "Error", ""),
+            Mode::Status500 => {
+                return error(StatusCode::INTERNAL_SERVER_ERROR, "CM_INTERNAL_SERVER_ERROR", "Error", "");
+            }
             Mode::Status429 => return error(StatusCode::TOO_MANY_REQUESTS, "CM_QUOTA", "Too many requests", ""),
             Mode::TimeoutBeforeAccept => {
                 tokio::time::sleep(delay).await;
@@ -236,8 +238,7 @@ fn refusal(headers: &HeaderMap) -> Option<Response> {
 }
 
 fn error(status: StatusCode, code: &str, title: &str, pointer: &str) -> Response {
-    let mut error =
-        json!({"id": Uuid::new_v4(), "code": code, "status": status.as_u16().to_string(), "title": title, "detail": title});
+    let mut error = json!({"id": Uuid::new_v4(), "code": code, "status": status.as_u16().to_string(), "title": title, "detail": title});
     if !pointer.is_empty() {
         error["source"] = json!({"pointer": pointer});
     }

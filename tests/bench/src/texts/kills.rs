@@ -25,8 +25,13 @@ const NOWHERE: &str = "http://127.0.0.1:1";
 const MOST: u64 = 200;
 
 /// What Notify does to the first request to send.
-const MODES: [Option<Mode>; 5] =
-    [None, Some(Mode::TimeoutAfterAccept), Some(Mode::TimeoutBeforeAccept), Some(Mode::Status500), Some(Mode::Status429)];
+const MODES: [Option<Mode>; 5] = [
+    None,
+    Some(Mode::TimeoutAfterAccept),
+    Some(Mode::TimeoutBeforeAccept),
+    Some(Mode::Status500),
+    Some(Mode::Status429),
+];
 
 /// Ends the work on two texts, of which one is to somebody who has died, at a request; works on them again until they are
 /// settled. Whether the work got as far as that request.

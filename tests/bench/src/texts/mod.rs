@@ -185,4 +185,3 @@ async fn texts(store: &Store, numbers: Range<u64>) -> Result<BTreeMap<MessageId,
     let messages = store.messages(numbers.map(message_id)).await?;
     Ok(messages.into_iter().map(|message| (message.id, message)).collect())
 }
-

@@ -76,7 +76,8 @@ async fn a_provider_that_is_down_is_passed_over_by_what_it_certainly_has_not() {
     let store = store_at(&DynamoDb::default().listen().await.unwrap());
     release(&store).await.unwrap();
     write(&store, 0..12, |_| false).await.unwrap();
-    let (first, second) = (sandbox(None, 1_000_000).await.unwrap(), serve(NhsSandbox::new(None).router()).await.unwrap());
+    let (first, second) =
+        (sandbox(None, 1_000_000).await.unwrap(), serve(NhsSandbox::new(None).router()).await.unwrap());
     set(&first, &[failure(Mode::Status500, 1.0, None)]).await.unwrap();
     let deadline = Duration::from_millis(500);
     let routes = || vec![govuk(&first, deadline), nhs(&second, deadline)];
@@ -96,7 +97,8 @@ async fn what_may_have_been_accepted_stays_with_its_provider() {
     let store = store_at(&DynamoDb::default().listen().await.unwrap());
     release(&store).await.unwrap();
     write(&store, 0..8, |_| false).await.unwrap();
-    let (first, second) = (sandbox(None, 1_000_000).await.unwrap(), serve(NhsSandbox::new(None).router()).await.unwrap());
+    let (first, second) =
+        (sandbox(None, 1_000_000).await.unwrap(), serve(NhsSandbox::new(None).router()).await.unwrap());
     // The sandbox has all eight, and nobody was told.
     set(&first, &[failure(Mode::TimeoutAfterAccept, 1.0, None)]).await.unwrap();
     let deadline = Duration::from_millis(100);
@@ -141,7 +143,11 @@ async fn callbacks_of_nhs_notify_settle_texts_in_any_order() {
         answer["statusCode"].as_u64().unwrap()
     };
     assert_eq!(post(0, "delivered", false).await, 403);
-    for (number, order) in [(0, ["delivered", "sending", "delivered"]), (1, ["sending", "failed", "failed"]), (2, ["failed", "delivered", "failed"])] {
+    for (number, order) in [
+        (0, ["delivered", "sending", "delivered"]),
+        (1, ["sending", "failed", "failed"]),
+        (2, ["failed", "delivered", "failed"]),
+    ] {
         for status in order {
             assert_eq!(post(number, status, true).await, 202, "{number} {status}");
         }

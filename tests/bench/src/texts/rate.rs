@@ -61,8 +61,7 @@ async fn measure(processes: u64) -> Result<(f64, u64)> {
     write(&store, 0..share * processes, |_| false).await?;
     let config = Config { rate_per_minute: usize::try_from(LIMIT)?, ..Config::new(API_KEY.parse()?) };
     let notify = Sandbox::new(config)?.serve_in_background().await?;
-    let slow =
-        Failure { mode: Mode::Slow, on: On::Send, share: 1.0, seed: 1, delay_ms: Some(ANSWER), attempts: None };
+    let slow = Failure { mode: Mode::Slow, on: On::Send, share: 1.0, seed: 1, delay_ms: Some(ANSWER), attempts: None };
     super::faults::set(&notify, &[slow]).await?;
     let begun = Timestamp::now();
     let mut running = Running(Vec::new());

@@ -147,7 +147,8 @@ async fn receipt(store: &Store, rules: &RulesCache, status: &str, bearer: &str) 
         "body": body.to_string(), "isBase64Encoded": false,
     });
     let token = CallbackToken::new("right".to_owned());
-    let answer = receipt_ingest::handle(&Desk { store, rules, token: &token, nhs_notify: None }, event, DAY).await.unwrap();
+    let answer =
+        receipt_ingest::handle(&Desk { store, rules, token: &token, nhs_notify: None }, event, DAY).await.unwrap();
     (answer["statusCode"].as_u64().unwrap(), answer["body"].as_str().unwrap().to_owned())
 }
 
