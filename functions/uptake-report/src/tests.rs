@@ -169,6 +169,7 @@ fn drawn(people: &[PersonRow], contacts: &[ContactRow]) -> Picture {
         funnel,
         tally: counted,
         trend,
+        deliveries: Deliveries::default(),
     };
     let manifest = Manifest {
         schema: 1,
