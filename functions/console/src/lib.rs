@@ -16,6 +16,7 @@ pub mod headers;
 mod layout;
 mod live;
 mod matching;
+mod messages;
 mod person;
 pub mod picture;
 pub mod rooms;
@@ -214,6 +215,11 @@ pub fn router(console: Arc<Console>) -> Router {
             &console,
             Room::Waves,
             &[("/waves", get(waves::page)), ("/waves/{campaign}/{wave}", get(wave::one).post(wave::act))],
+        ))
+        .merge(room(
+            &console,
+            Room::Messages,
+            &[("/messages", get(messages::page)), ("/messages/templates/{name}", get(messages::template))],
         ))
         .merge(room(
             &console,

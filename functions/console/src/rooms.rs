@@ -56,6 +56,8 @@ pub enum Room {
     Campaigns,
     /// Waves of all campaigns.
     Waves,
+    /// What became of texts and letters, and their templates.
+    Messages,
     /// One person's record.
     Person,
     /// Records that wait to be matched.
@@ -70,10 +72,11 @@ pub enum Room {
 
 /// Who may enter which room. Planners, analysts and engineers work with counts and files, and see no person; an auditor
 /// sees who looked, and not what they saw.
-const TABLE: [(Room, &[Role]); 8] = [
+const TABLE: [(Room, &[Role]); 9] = [
     (Room::Picture, &[Role::Planner, Role::Analyst, Role::Engineer]),
     (Room::Campaigns, &[Role::Planner, Role::Analyst, Role::Engineer]),
     (Room::Waves, &[Role::Planner, Role::Engineer]),
+    (Room::Messages, &[Role::Planner, Role::Analyst, Role::Engineer]),
     (Room::Person, &[Role::RecordsOfficer]),
     (Room::Matching, &[Role::RecordsOfficer]),
     (Room::Feeds, &[Role::Planner, Role::Engineer, Role::RecordsOfficer]),
@@ -83,10 +86,11 @@ const TABLE: [(Room, &[Role]); 8] = [
 
 impl Room {
     /// All rooms.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Picture,
         Self::Campaigns,
         Self::Waves,
+        Self::Messages,
         Self::Person,
         Self::Matching,
         Self::Feeds,
@@ -101,6 +105,7 @@ impl Room {
             Self::Picture => "Picture",
             Self::Campaigns => "Campaigns",
             Self::Waves => "Waves",
+            Self::Messages => "Messages",
             Self::Person => "Person",
             Self::Matching => "Matching",
             Self::Feeds => "Feeds",
@@ -116,6 +121,7 @@ impl Room {
             Self::Picture => "/picture",
             Self::Campaigns => "/campaigns",
             Self::Waves => "/waves",
+            Self::Messages => "/messages",
             Self::Person => "/person",
             Self::Matching => "/matching",
             Self::Feeds => "/feeds",

@@ -386,9 +386,9 @@ async fn a_room_opens_for_its_roles_and_tells_others_whose_it_is() {
             let answer = get_as(role.name(), season(), room.path()).await;
             let expected = matches!(
                 (role.name(), room.name()),
-                ("planner", "Picture" | "Campaigns" | "Waves" | "Feeds")
-                    | ("analyst", "Picture" | "Campaigns")
-                    | ("engineer", "Picture" | "Campaigns" | "Waves" | "Feeds" | "System")
+                ("planner", "Picture" | "Campaigns" | "Waves" | "Messages" | "Feeds")
+                    | ("analyst", "Picture" | "Campaigns" | "Messages")
+                    | ("engineer", "Picture" | "Campaigns" | "Waves" | "Messages" | "Feeds" | "System")
                     | ("records-officer", "Person" | "Matching" | "Feeds")
                     | ("auditor", "Audit")
             );
@@ -812,3 +812,41 @@ mod governed;
 mod held;
 mod matching;
 mod people;
+
+#[tokio::test]
+async fn messages_are_told_by_what_became_of_them_and_small_counts_of_a_region_are_not() {
+    let file = r#"{"campaign":"flu-2025","manifest":"m1","written":"2025-10-07T09:00:00Z",
+        "counts":[{"step":"invite","channel":"sms","state":"delivered","reason":"","messages":1200},
+                  {"step":"invite","channel":"sms","state":"failed","reason":"permanent-failure","messages":5},
+                  {"step":"invite","channel":"letter","state":"sent","reason":"","messages":300},
+                  {"step":"invite","channel":"sms","state":"withdrawn","reason":"dead","messages":2}],
+        "regions":[{"region":"Y56","channel":"sms","delivered":1200,"failed":5,"under_way":0}]}"#;
+    let mut source = season();
+    source.pictures.insert("flu-2025.delivery".to_owned(), file.as_bytes().to_vec());
+    let page = get_as("planner", source, "/messages?campaign=flu-2025").await;
+    assert_eq!(page.status, 200);
+    page.has(&[
+        "Invite, text",
+        "1,200",
+        "the number or address does not exist",
+        "Y56, text",
+        "1 to 7",
+        "flu-invite-sms",
+    ]);
+    // Two parts each: 1,205 texts left.
+    page.has(&["2,410 parts of texts", "300 letters"]);
+    let none = get_as("analyst", season(), "/messages").await;
+    none.has(&["Nothing is known of messages yet", "mmr-reminder-letter"]);
+    assert_eq!(get_as("planner", season(), "/messages?campaign=none").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_template_is_shown_as_somebody_made_up_would_get_it() {
+    let text = get_as("planner", season(), "/messages/templates/flu-invite-sms").await;
+    text.has(&["Dear Alexandra Example", "2 parts", "GSM alphabet", "Its check found no unknown field"]);
+    let letter = get_as("engineer", season(), "/messages/templates/flu-invite-letter").await;
+    letter.has(&["parent or guardian of Alexandra Example", "your child"]);
+    let absent = get_as("planner", season(), "/messages/templates/none").await;
+    assert_eq!(absent.status, 404);
+    absent.has(&["none"]);
+}

@@ -171,6 +171,7 @@ pub(crate) fn queued(invitation: &Invitation, step: Step, channel: Channel, toda
         queued_on: today,
         sent_on: None,
         claimed_at: None,
+        provider: None,
         provider_id: None,
         batch: None,
         version: 1,

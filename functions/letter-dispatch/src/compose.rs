@@ -159,6 +159,7 @@ pub(crate) mod tests {
             queued_on: date(2025, 10, 6),
             sent_on: None,
             claimed_at: None,
+            provider: None,
             provider_id: None,
             batch: None,
             version: 1,

@@ -1,4 +1,7 @@
-//! `receipt-ingest`: GOV.UK Notify's delivery receipts, `POST /receipts/notify`, and what the print supplier reports.
+//! `receipt-ingest`: delivery receipts of GOV.UK Notify, `POST /receipts/notify`, and of NHS Notify, `POST
+//! /receipts/nhs-notify`, and what the print supplier reports.
+//!
+//! A text that failed is followed by a letter for the same step, where one may go, and marks the number that it went to.
 //!
 //! Receipts come in any order and more than once, some before the sender has noted what Notify answered it. Each is a
 //! conditional move of one message; one that says nothing new changes nothing.
@@ -6,43 +9,78 @@
 //! Notify posts again, five times in 25 minutes, whatever is not answered with success. So only what may go better later is
 //! refused (503); a receipt that cannot be read or that no message fits is logged and taken.
 
+mod nhs;
 pub mod print;
 mod receipt;
 mod request;
 pub mod supplier;
 
-use ims_store::{Store, StoreError};
+use aws_lambda_events::apigw::ApiGatewayProxyRequest;
+
+use ims_decision::{DecisionError, RulesCache, TextFailure, fail_text, text_arrived};
+use ims_domain::invitation::MessageState;
+use ims_domain::reach::NumberFault;
+use ims_store::{Store, until_it_holds};
+use jiff::Timestamp;
+use jiff::civil::Date;
 use serde_json::{Value, json};
 
+pub use nhs::CallbackSecret;
 pub use receipt::{Effect, Receipt, ReceiptError, Status, effect};
 pub use request::{CallbackToken, Refused, body, read};
 
 /// Moves of a message that others overtake.
 const ATTEMPTS: u32 = 6;
 
-/// Answers one API Gateway event.
+/// Who notes, in the audit trail.
+const ACTOR: &str = "receipt-ingest";
+
+/// What receipts are taken with.
+#[derive(Clone, Copy)]
+pub struct Desk<'a> {
+    /// The truth.
+    pub store: &'a Store,
+    /// Campaigns' rules: a letter may follow a text that failed.
+    pub rules: &'a RulesCache,
+    /// What GOV.UK Notify's callbacks carry.
+    pub token: &'a CallbackToken,
+    /// What NHS Notify's are known by, where it is in use.
+    pub nhs_notify: Option<&'a CallbackSecret>,
+}
+
+/// Answers one API Gateway event on a business day.
 ///
 /// # Errors
 /// Where the event is no API Gateway request.
-pub async fn handle(store: &Store, token: &CallbackToken, event: Value) -> Result<Value, lambda_runtime::Error> {
-    let receipt = match read(serde_json::from_value(event)?, token) {
-        Ok(receipt) => receipt,
-        Err(refused) => return Ok(refusal(&refused)),
+pub async fn handle(desk: &Desk<'_>, event: Value, today: Date) -> Result<Value, lambda_runtime::Error> {
+    let request: ApiGatewayProxyRequest = serde_json::from_value(event)?;
+    let of_nhs_notify = request.path.as_deref().unwrap_or_default().ends_with("/nhs-notify");
+    let (receipts, taken) = match (of_nhs_notify, desk.nhs_notify) {
+        (true, Some(secret)) => (nhs::read(request, secret), 202),
+        (true, None) => return Ok(answer(404, "NHS Notify is not in use here")),
+        (false, _) => (read(request, desk.token).map(|receipt| vec![receipt]), 200),
     };
-    match take(store, &receipt).await {
-        Ok(taken) => Ok(answer(200, taken)),
-        Err(error) => {
-            tracing::error!(message = %receipt.reference, %error, "a receipt could not be noted; it will come again");
-            Ok(answer(503, "try again"))
+    let receipts = match receipts {
+        Ok(receipts) => receipts,
+        Err(refused) => return Ok(refusal(&refused, taken)),
+    };
+    let mut words = "nothing new";
+    for receipt in &receipts {
+        match take(desk, receipt, today).await {
+            Ok(became) => words = became,
+            Err(error) => {
+                tracing::error!(message = %receipt.reference, %error, "a receipt could not be noted; it will come again");
+                return Ok(answer(503, "try again"));
+            }
         }
     }
+    Ok(answer(taken, words))
 }
 
-/// Notes a receipt on its message, under the message's version.
-async fn take(store: &Store, receipt: &Receipt) -> Result<&'static str, StoreError> {
-    let mut attempt = 0;
-    loop {
-        let Some(message) = store.message(receipt.reference).await? else {
+/// Notes a receipt on its message, under the message's version, with what follows from it.
+async fn take(desk: &Desk<'_>, receipt: &Receipt, today: Date) -> Result<&'static str, DecisionError> {
+    until_it_holds(ATTEMPTS, async |_| {
+        let Some(message) = desk.store.message(receipt.reference).await? else {
             tracing::warn!(message = %receipt.reference, "a receipt for a message that is not there");
             return Ok("ignored");
         };
@@ -54,25 +92,45 @@ async fn take(store: &Store, receipt: &Receipt) -> Result<&'static str, StoreErr
                 return Ok("ignored");
             }
         };
-        match store.transaction().move_message(&moved, message.version)?.commit().await {
-            Ok(()) => return Ok("noted"),
-            Err(error) if error.is_condition() && attempt < ATTEMPTS => attempt += 1,
-            Err(error) => return Err(error),
+        let now = Timestamp::now();
+        if moved.state == MessageState::Delivered {
+            text_arrived(desk.store, &message, &receipt.id, now, ACTOR).await?;
+            return Ok("noted");
         }
+        let detail = moved.detail.unwrap_or_default();
+        let number = number_fault(&detail);
+        let failure = TextFailure { detail, provider_id: Some(receipt.id.clone()), number };
+        let letter = fail_text(desk.store, desk.rules, &message, &failure, today, now, ACTOR).await?;
+        Ok(if letter.is_some() { "noted; a letter follows" } else { "noted" })
+    })
+    .await
+}
+
+/// What Notify's word says of the number. A technical failure says nothing of it.
+fn number_fault(word: &str) -> Option<NumberFault> {
+    match word {
+        "permanent-failure" => Some(NumberFault::Dead),
+        "temporary-failure" => Some(NumberFault::Silent),
+        _ => None,
     }
 }
 
-/// The answer to what is not taken. A receipt that cannot be read is: it would not be better the next time.
-fn refusal(refused: &Refused) -> Value {
+/// The answer to what is not taken. A receipt that cannot be read is answered as one that is `taken`: it would not be better
+/// the next time.
+fn refusal(refused: &Refused, taken: u16) -> Value {
     match refused {
         Refused::Method => answer(405, "only POST is known here"),
         Refused::Token => {
             tracing::warn!("a receipt without the callback token was refused");
-            answer(401, "the bearer token is missing or wrong")
+            answer(401, "the token is missing or wrong")
+        }
+        Refused::Signature => {
+            tracing::warn!("a receipt that is not what was signed was refused");
+            answer(403, "the signature is missing or wrong")
         }
         Refused::Body(error) => {
             tracing::warn!(%error, "a receipt cannot be read");
-            answer(200, "ignored")
+            answer(taken, "ignored")
         }
     }
 }

@@ -162,6 +162,7 @@ pub(crate) mod tests {
             queued_on: date(2025, 10, 6),
             sent_on: Some(date(2025, 10, 6)),
             claimed_at: None,
+            provider: None,
             provider_id: None,
             batch: None,
             version: 3,

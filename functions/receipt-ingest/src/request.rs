@@ -40,6 +40,8 @@ pub enum Refused {
     Method,
     /// Without the token.
     Token,
+    /// The body is not what was signed.
+    Signature,
     /// The body is no receipt.
     Body(ReceiptError),
 }
@@ -64,6 +66,11 @@ pub fn body(request: ApiGatewayProxyRequest, token: &CallbackToken) -> Result<Ve
     if !header.and_then(|value| value.to_str().ok()).is_some_and(|value| token.is_in(value)) {
         return Err(Refused::Token);
     }
+    Receipt::parse(&body(request)?).map_err(Refused::Body)
+}
+
+/// The bytes of a request's body.
+pub(crate) fn body(request: ApiGatewayProxyRequest) -> Result<Vec<u8>, Refused> {
     let body = request.body.unwrap_or_default();
     if request.is_base64_encoded {
         STANDARD.decode(body).map_err(|_| Refused::Body(ReceiptError::Base64))

@@ -52,7 +52,7 @@ pub async fn take(service: &Service, token: &CallbackToken, event: &Value) -> Re
     }
     let body = match body(serde_json::from_value(event.clone())?, token) {
         Ok(body) => body,
-        Err(refused) => return Ok(Some(refusal(&refused))),
+        Err(refused) => return Ok(Some(refusal(&refused, 200))),
     };
     let report = match PrintReport::parse(&body) {
         Ok(report) => report,

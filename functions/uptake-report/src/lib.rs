@@ -7,6 +7,7 @@
 mod analysts;
 mod areas;
 mod coverage;
+mod delivery;
 mod funnel;
 mod picture;
 mod progress;
@@ -33,12 +34,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use thiserror::Error;
 
+pub use delivery::{Arrivals, Count, Delivery, Kind};
 pub use funnel::{Funnel, Messages, People};
 pub use picture::{AreaCoverage, Cell, GroupCoverage, Level, Picture, PictureFunnel, SCHEMA};
 pub use trend::Day;
 
 use analysts::{Contact, Growing, Person, Vaccination};
 use coverage::Tally;
+use delivery::Deliveries;
 use funnel::WavePart;
 use progress::Waves;
 use snapshot::Snapshot;
@@ -171,6 +174,7 @@ struct Campaign {
     tally: Tally,
     trend: Trend,
     progress: Waves,
+    deliveries: Deliveries,
 }
 
 async fn load(store: &Store, inputs: Inputs, business_date: Date) -> Result<Campaign, ReportError> {
@@ -201,6 +205,7 @@ async fn load(store: &Store, inputs: Inputs, business_date: Date) -> Result<Camp
         tally: Tally::default(),
         trend: Trend::default(),
         progress: Waves::default(),
+        deliveries: Deliveries::default(),
     })
 }
 
@@ -279,6 +284,7 @@ async fn report(service: &Service) -> Result<Value, ReportError> {
         if !picture.put(objects).await? {
             tracing::warn!(campaign = %campaign.name, "the picture is of a later snapshot and was left");
         }
+        campaign.deliveries.file(&campaign.name, &pointer.manifest, Timestamp::now()).put(objects).await?;
     }
     for campaign in &mut campaigns {
         let progress = std::mem::take(&mut campaign.progress);
@@ -355,6 +361,7 @@ async fn read_all(
             campaign.funnel.add_part(&campaign.rules, &people, &contacts, &waves)?;
             campaign.trend.add_part(campaign.rules.plan(), &people, &contacts);
             campaign.progress.add_part(campaign.rules.plan(), &people, &contacts);
+            campaign.deliveries.add_part(&campaign.rules.plan().campaign, &people, &contacts);
             if let Some(day) = campaign.day {
                 tally(&mut campaign.tally, &campaign.rules, &people, day, date)?;
             }

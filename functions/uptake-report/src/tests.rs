@@ -176,6 +176,7 @@ fn drawn(people: &[PersonRow], contacts: &[ContactRow]) -> Picture {
         tally: counted,
         trend,
         progress: Waves::default(),
+        deliveries: Deliveries::default(),
     };
     let manifest = Manifest {
         schema: 1,

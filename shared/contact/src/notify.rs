@@ -19,6 +19,12 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::phone::UkMobile;
+use crate::provider::{Answer, Found, Listed, Text, TextProvider};
+
+pub use crate::provider::{Accepted, SendError};
+
+/// Name in items and counters.
+pub const NAME: &str = "notify";
 
 /// Deadline of one request unless configured.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(15);
@@ -109,41 +115,6 @@ impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ApiKey({}, …)", self.service)
     }
-}
-
-/// What became of a request that was not answered with success.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum SendError {
-    /// Notify will never accept this message: it is wrong, or may not go to this recipient.
-    #[error("refused with status {status}: {message}")]
-    Refused {
-        /// HTTP status.
-        status: u16,
-        /// Notify's words, without the recipient.
-        message: String,
-    },
-    /// Certainly not accepted, and the cause lies elsewhere than in the message: a rate limit, a fault at Notify, a
-    /// wrong clock or key, no connection.
-    #[error("not accepted{}: {message}", .status.map(|status| format!(" (status {status})")).unwrap_or_default())]
-    Retryable {
-        /// HTTP status, where there was an answer.
-        status: Option<u16>,
-        /// Notify's words, or ours.
-        message: String,
-    },
-    /// It may have been accepted: ask by reference, after the fence, before another attempt.
-    #[error("unknown whether accepted: {message}")]
-    Unknown {
-        /// What happened.
-        message: String,
-    },
-}
-
-/// Notify took the message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Accepted {
-    /// Notify's id.
-    pub id: Uuid,
 }
 
 /// Notify's word on what became of a message.
@@ -244,23 +215,8 @@ impl NotifyClient {
     /// # Errors
     /// When the URL cannot be a base, or the deadline is zero or not under [`LONGEST_DEADLINE`].
     pub fn new(base: &str, key: ApiKey, deadline: Duration) -> Result<Self, ConfigError> {
-        let wrong = |message: String| ConfigError::Url { url: base.to_owned(), message };
-        let parsed = Url::parse(base).map_err(|error| wrong(error.to_string()))?;
-        if !matches!(parsed.scheme(), "http" | "https") || parsed.query().is_some() {
-            return Err(wrong("expected http or https without a query".into()));
-        }
-        if deadline.is_zero() || deadline >= LONGEST_DEADLINE {
-            return Err(ConfigError::Deadline { seconds: deadline.as_secs() });
-        }
-        let http = reqwest::Client::builder()
-            .timeout(deadline)
-            .connect_timeout(CONNECT.min(deadline))
-            .pool_idle_timeout(IDLE)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .build()
-            .map_err(|error| ConfigError::Client(error.to_string()))?;
-        Ok(Self { http, base: parsed, key })
+        let (http, base) = client(base, deadline)?;
+        Ok(Self { http, base, key })
     }
 
     /// Sends one text message. `now` is the system time; it dates the token.
@@ -282,7 +238,7 @@ impl NotifyClient {
             reference: &'a MessageId,
             personalisation: &'a BTreeMap<String, String>,
         }
-        let url = self.url(&["v2", "notifications", "sms"])?;
+        let url = join(&self.base, &["v2", "notifications", "sms"])?;
         let body = Body { phone_number: to.e164(), template_id: template, reference, personalisation };
         let request = self.http.post(url).bearer_auth(self.key.token(now)?).json(&body);
         let response = request.send().await.map_err(|error| lost(&error))?;
@@ -301,7 +257,7 @@ impl NotifyClient {
             id: Uuid,
         }
         match serde_json::from_slice::<Created>(&bytes) {
-            Ok(created) => Ok(Accepted { id: created.id }),
+            Ok(created) => Ok(Accepted { id: created.id.to_string() }),
             Err(error) => Err(SendError::Unknown { message: format!("status {}, but: {error}", status.as_u16()) }),
         }
     }
@@ -318,8 +274,18 @@ impl NotifyClient {
         reference: &MessageId,
         now: Timestamp,
     ) -> Result<Option<Notification>, SendError> {
-        let mut url = self.url(&["v2", "notifications"])?;
+        let mut url = join(&self.base, &["v2", "notifications"])?;
         url.query_pairs_mut().append_pair("reference", &reference.to_string());
+        let page = self.page(url, now).await?;
+        let wanted = reference.to_string();
+        Ok(page
+            .into_iter()
+            .filter(|found| found.reference.as_deref() == Some(wanted.as_str()))
+            .max_by_key(|found| found.created_at))
+    }
+
+    /// A page of notifications.
+    async fn page(&self, url: Url, now: Timestamp) -> Result<Vec<Notification>, SendError> {
         let again = |error: reqwest::Error| SendError::Retryable { status: None, message: describe(&error) };
         let response = self.http.get(url).bearer_auth(self.key.token(now)?).send().await.map_err(again)?;
         let status = response.status();
@@ -338,30 +304,87 @@ impl NotifyClient {
             status: Some(status.as_u16()),
             message: format!("not a list of notifications: {error}"),
         })?;
-        let wanted = reference.to_string();
-        Ok(page
-            .notifications
-            .into_iter()
-            .filter(|found| found.reference.as_deref() == Some(wanted.as_str()))
-            .max_by_key(|found| found.created_at))
-    }
-
-    fn url(&self, path: &[&str]) -> Result<Url, SendError> {
-        let mut url = self.base.clone();
-        match url.path_segments_mut() {
-            Ok(mut segments) => {
-                segments.pop_if_empty().extend(path);
-            }
-            Err(()) => {
-                return Err(SendError::Retryable { status: None, message: "notify url cannot be a base".into() });
-            }
-        }
-        Ok(url)
+        Ok(page.notifications)
     }
 }
 
+impl TextProvider for NotifyClient {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn deduplicates(&self) -> bool {
+        false
+    }
+
+    /// The token is as old as the claim: however long this process was held up, Notify refuses it before the fence.
+    fn send<'a>(&'a self, text: &'a Text, claimed: Timestamp) -> Answer<'a, Accepted> {
+        Box::pin(async move {
+            let personalisation = BTreeMap::from([("body".to_owned(), text.body.clone())]);
+            self.send_sms(&text.to, text.template, &text.reference, &personalisation, claimed).await
+        })
+    }
+
+    fn list(&self, older_than: Option<String>, now: Timestamp) -> Answer<'_, Vec<Listed>> {
+        Box::pin(async move {
+            let mut url = join(&self.base, &["v2", "notifications"])?;
+            url.query_pairs_mut().append_pair("template_type", "sms");
+            if let Some(id) = older_than {
+                url.query_pairs_mut().append_pair("older_than", &id);
+            }
+            let page = self.page(url, now).await?.into_iter().map(|one| Listed {
+                id: one.id.to_string(),
+                reference: one.reference.unwrap_or_default(),
+                state: one.status.state(),
+                created: one.created_at,
+            });
+            Ok(page.collect())
+        })
+    }
+
+    fn find<'a>(&'a self, reference: &'a MessageId, now: Timestamp) -> Answer<'a, Option<Found>> {
+        Box::pin(async move {
+            let found = self.find_by_reference(reference, now).await?;
+            Ok(found.map(|found| Found { id: found.id.to_string(), state: found.status.state() }))
+        })
+    }
+}
+
+/// An HTTP client with a deadline that neither retries nor follows redirects, and the base URL of a service.
+pub(crate) fn client(base: &str, deadline: Duration) -> Result<(reqwest::Client, Url), ConfigError> {
+    let wrong = |message: String| ConfigError::Url { url: base.to_owned(), message };
+    let parsed = Url::parse(base).map_err(|error| wrong(error.to_string()))?;
+    if !matches!(parsed.scheme(), "http" | "https") || parsed.query().is_some() {
+        return Err(wrong("expected http or https without a query".into()));
+    }
+    if deadline.is_zero() || deadline >= LONGEST_DEADLINE {
+        return Err(ConfigError::Deadline { seconds: deadline.as_secs() });
+    }
+    let http = reqwest::Client::builder()
+        .timeout(deadline)
+        .connect_timeout(CONNECT.min(deadline))
+        .pool_idle_timeout(IDLE)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .build()
+        .map_err(|error| ConfigError::Client(error.to_string()))?;
+    Ok((http, parsed))
+}
+
+/// An address below a base URL.
+pub(crate) fn join(base: &Url, path: &[&str]) -> Result<Url, SendError> {
+    let mut url = base.clone();
+    match url.path_segments_mut() {
+        Ok(mut segments) => {
+            segments.pop_if_empty().extend(path);
+        }
+        Err(()) => return Err(SendError::Retryable { status: None, message: "its url cannot be a base".into() }),
+    }
+    Ok(url)
+}
+
 /// Only a connection that was never made proves that nothing was written.
-fn lost(error: &reqwest::Error) -> SendError {
+pub(crate) fn lost(error: &reqwest::Error) -> SendError {
     if error.is_connect() || error.is_builder() {
         SendError::Retryable { status: None, message: describe(error) }
     } else {
@@ -370,7 +393,7 @@ fn lost(error: &reqwest::Error) -> SendError {
 }
 
 /// The cause without the URL, which holds a reference.
-fn describe(error: &reqwest::Error) -> String {
+pub(crate) fn describe(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         "no answer before the deadline".into()
     } else if error.is_connect() {
@@ -380,12 +403,15 @@ fn describe(error: &reqwest::Error) -> String {
     }
 }
 
+fn refusal(status: StatusCode, body: &[u8]) -> SendError {
+    classify(status, words(body))
+}
+
 /// Sorts an answer other than success. Notify documents 500 as "unable to process the request, resend"; a gateway's
 /// 502 and 504, and anything else above, leave it open whether the request reached Notify.
-fn refusal(status: StatusCode, body: &[u8]) -> SendError {
-    let message = words(body);
+pub(crate) fn classify(status: StatusCode, message: String) -> SendError {
     match status.as_u16() {
-        401 | 403 | 404 | 429 | 500 | 503 => SendError::Retryable { status: Some(status.as_u16()), message },
+        401 | 403 | 404 | 425 | 429 | 500 | 503 => SendError::Retryable { status: Some(status.as_u16()), message },
         status @ 400..=499 if status != 408 => SendError::Refused { status, message },
         status => SendError::Unknown { message: format!("status {status}: {message}") },
     }

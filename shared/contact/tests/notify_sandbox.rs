@@ -46,7 +46,7 @@ impl World {
         sent.len()
     }
 
-    async fn send(&self, now: Timestamp) -> Result<Uuid, SendError> {
+    async fn send(&self, now: Timestamp) -> Result<String, SendError> {
         let body = BTreeMap::from([("body".to_owned(), "Hello".to_owned())]);
         let to = UkMobile::parse("07700 900123").unwrap();
         self.client.send_sms(&to, Uuid::nil(), &reference(), &body, now).await.map(|accepted| accepted.id)
@@ -64,7 +64,7 @@ async fn an_accepted_message_is_found_by_its_reference() {
     assert_eq!(world.client.find_by_reference(&reference(), now).await, Ok(None));
     let id = world.send(now).await.unwrap();
     let found = world.client.find_by_reference(&reference(), now).await.unwrap().unwrap();
-    assert_eq!((found.id, found.reference), (id, Some(reference().to_string())));
+    assert_eq!((found.id.to_string(), found.reference), (id, Some(reference().to_string())));
     assert!(matches!(found.status, ProviderStatus::Created | ProviderStatus::Delivered));
 }
 

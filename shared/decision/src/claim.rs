@@ -22,6 +22,19 @@ const ATTEMPTS: u32 = 6;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fence(pub SignedDuration);
 
+/// Who claims a text, and for which provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claimant<'a> {
+    /// In the audit trail.
+    pub actor: &'a str,
+    /// Who will be given the text.
+    pub provider: &'a str,
+    /// When an earlier claim is over.
+    pub fence: Fence,
+    /// Whether a telephone number is sent one text a day at most, whoever has it.
+    pub one_a_day: bool,
+}
+
 /// What became of a claim.
 #[derive(Debug)]
 pub enum Claim {
@@ -37,6 +50,8 @@ pub enum Claim {
     Withdrawn(Reason),
     /// The wave is paused or stopped, or a hold stands: the message stays queued.
     Paused,
+    /// The number was sent another text today: the message stays queued.
+    NotToday,
 }
 
 /// Claims a message: re-decides on the live person, and moves it to `sending`, or withdraws it.
@@ -49,15 +64,14 @@ pub async fn claim(
     id: MessageId,
     today: Date,
     now: Timestamp,
-    fence: Fence,
-    actor: &str,
+    claimant: Claimant<'_>,
 ) -> Result<Claim, DecisionError> {
     until_it_holds(ATTEMPTS, async |tried| {
         if tried > 0 {
             // Somebody wrote the person or the message, the wave's gate closed, or a hold was put.
             rules.forget();
         }
-        try_claim(store, rules, id, today, now, fence, actor).await
+        try_claim(store, rules, id, today, now, claimant).await
     })
     .await
 }
@@ -68,15 +82,14 @@ async fn try_claim(
     id: MessageId,
     today: Date,
     now: Timestamp,
-    fence: Fence,
-    actor: &str,
+    claimant: Claimant<'_>,
 ) -> Result<Claim, DecisionError> {
     let absent = |what: String| DecisionError::Absent { what };
     let message = store.message(id).await?.ok_or_else(|| absent(format!("message {id}")))?;
     match message.state {
         MessageState::Queued => {}
         MessageState::Sending => {
-            if message.claimed_at.is_some_and(|at| now.duration_since(at) < fence.0) {
+            if message.claimed_at.is_some_and(|at| now.duration_since(at) < claimant.fence.0) {
                 return Ok(Claim::Wait);
             }
             // Claimed anew, so that only one asks. Unless it turns out that nothing left, nothing is re-decided.
@@ -94,13 +107,23 @@ async fn try_claim(
     let person = store.person(message.person).await?.ok_or_else(|| absent(format!("person of message {id}")))?;
     let holds = match verdict(store, rules, &message, &person, today).await? {
         Verdict::Send(holds) => holds,
-        Verdict::Paused => return Ok(Claim::Paused),
+        // Only letters follow a text.
+        Verdict::Paused | Verdict::NotNeeded => return Ok(Claim::Paused),
         Verdict::Withdraw(reason, definition) => {
             withdraw(store, &message, &person, reason, today, definition).await?;
             return Ok(Claim::Withdrawn(reason));
         }
     };
-    let claimed = commit(store, &message, &person, holds, None, today, now, actor).await?;
+    let mut number = None;
+    if claimant.one_a_day {
+        let texted = store.texted(&person.demographics.mobile, today).await?;
+        if texted.is_some_and(|texted| texted != id) {
+            return Ok(Claim::NotToday);
+        }
+        number = Some(texted.is_some());
+    }
+    let for_provider = Message { provider: Some(claimant.provider.to_owned()), ..message };
+    let claimed = commit(store, &for_provider, &person, holds, number, today, now, claimant.actor).await?;
     Ok(Claim::Send(Box::new((claimed, person))))
 }
 
@@ -112,6 +135,8 @@ enum Verdict {
     Paused,
     /// For this reason, under this version of the campaign.
     Withdraw(Reason, u32),
+    /// The text in whose stead it was queued arrived after all: it alone is withdrawn, the invitation goes on.
+    NotNeeded,
 }
 
 /// Decides anew on the live person and the state of the wave.
@@ -134,6 +159,9 @@ async fn verdict(
         _ => return Ok(Verdict::Paused),
     }
     let holds = rules.holds(store, keys::shard(person.id)).await?;
+    if message.channel == Channel::Letter && text_left(store, message).await? {
+        return Ok(Verdict::NotNeeded);
+    }
     let rules = rules.get(store, &message.campaign, wave.definition).await?;
     let decided = rules.decide(person, message.dose, today)?;
     let unreachable = !is_reachable(person, message.channel, today);
@@ -149,6 +177,14 @@ async fn verdict(
         Contact { programme: message.programme, cohort: &decided.cohort, sent: Some((&template, message.channel)) };
     let held = held_by(store, &holds, &contact, person, today).await?;
     Ok(if held.is_some() { Verdict::Paused } else { Verdict::Send(holds.version) })
+}
+
+/// Whether the text of the same step left and is not known to have failed.
+async fn text_left(store: &Store, letter: &Message) -> Result<bool, StoreError> {
+    let (step, sms) = (letter.step.name(), Channel::Sms.name());
+    let text = store.message(MessageId::of(letter.person, &letter.campaign, letter.dose, step, sms)).await?;
+    let not_left = [MessageState::Queued, MessageState::Withdrawn, MessageState::Failed];
+    Ok(text.is_some_and(|text| !not_left.contains(&text.state)))
 }
 
 /// Whether the message of a step left already to another NHS number of the person's. It holds as long as the person's
@@ -173,14 +209,15 @@ pub async fn already_written(
     Ok(messages.iter().any(|message| !matches!(message.state, MessageState::Queued | MessageState::Withdrawn)))
 }
 
-/// Commits a claim under the versions of message, person and holds, and the wave's gate.
+/// Commits a claim under the versions of message, person and holds, and the wave's gate. With `number` it takes the place of
+/// the person's telephone number on the day, which the same message has already where that is true.
 #[expect(clippy::too_many_arguments, reason = "what a claim rests on, each of it once")]
 async fn commit(
     store: &Store,
     message: &Message,
     person: &Person,
     holds: u64,
-    batch: Option<BatchId>,
+    number: Option<bool>,
     today: Date,
     now: Timestamp,
     actor: &str,
@@ -190,14 +227,16 @@ async fn commit(
         attempt: message.attempt + 1,
         claimed_at: Some(now),
         sent_on: Some(today),
-        batch,
         version: message.version + 1,
         ..message.clone()
     };
     let purpose = format!("{} {} of {}/{}", message.step.name(), message.id, message.campaign, message.wave);
     let audit = AuditEntry::new(now, actor, message.channel.name(), purpose).about(person.id);
-    store
-        .transaction()
+    let mut transaction = store.transaction();
+    if let Some(again) = number {
+        transaction = transaction.take_number(&person.demographics.mobile, today, message.id, again)?;
+    }
+    transaction
         .move_message(&claimed, message.version)?
         .check_person(person)
         .check_released(&message.campaign, &message.wave, keys::shard(person.id))
@@ -260,9 +299,17 @@ async fn try_claim_letter(
             withdraw(store, &message, &person, reason, today, definition).await?;
             return Ok(None);
         }
-        Verdict::Paused | Verdict::Withdraw(..) => return Ok(None),
+        Verdict::NotNeeded if !held => {
+            let detail = Some("the text arrived".to_owned());
+            let version = message.version + 1;
+            let withdrawn = Message { state: MessageState::Withdrawn, detail, version, ..message.clone() };
+            store.transaction().move_message(&withdrawn, message.version)?.leave_pending(&message).commit().await?;
+            return Ok(None);
+        }
+        Verdict::Paused | Verdict::Withdraw(..) | Verdict::NotNeeded => return Ok(None),
     };
-    let claimed = commit(store, &message, &person, holds, Some(batch), today, now, actor).await?;
+    let for_batch = Message { batch: Some(batch), ..message };
+    let claimed = commit(store, &for_batch, &person, holds, None, today, now, actor).await?;
     Ok(Some((claimed, person)))
 }
 
@@ -280,7 +327,8 @@ pub async fn stop_reason(
 ) -> Result<Option<Reason>, DecisionError> {
     Ok(match verdict(store, rules, message, person, today).await? {
         Verdict::Withdraw(reason, _) if reason != Reason::AlreadyWritten => Some(reason),
-        Verdict::Withdraw(..) | Verdict::Send | Verdict::Paused => None,
+        // That the text arrived after all stops no letter that was sealed: it left.
+        Verdict::Withdraw(..) | Verdict::Send(_) | Verdict::Paused | Verdict::NotNeeded => None,
     })
 }
 

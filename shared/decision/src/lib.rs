@@ -4,9 +4,11 @@
 //! under its version.
 
 mod claim;
+mod failure;
 mod holds;
 mod rules;
 
-pub use claim::{Claim, Fence, already_written, claim, claim_letter, conclude, stop_reason, withdraw};
+pub use claim::{Claim, Claimant, Fence, already_written, claim, claim_letter, conclude, stop_reason, withdraw};
+pub use failure::{TextFailure, fail_text, text_arrived};
 pub use holds::{held_by, supplies_of};
 pub use rules::{Decided, DecisionError, Rules, RulesCache};

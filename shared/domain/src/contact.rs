@@ -165,6 +165,7 @@ pub fn is_reachable(person: &Person, channel: Channel, today: Date) -> bool {
 fn may_text(person: &Person, today: Date) -> bool {
     !person.is_restricted()
         && !person.demographics.mobile.is_empty()
+        && !person.texts_fail()
         && !person.in_cohort("contact_no_text")
         && !person.number_is_disowned()
         && person.age_on(today).is_some_and(|age| age >= TEXT_FROM_AGE)
@@ -173,7 +174,8 @@ fn may_text(person: &Person, today: Date) -> bool {
 /// Whether the person may be telephoned, and has a number.
 #[must_use]
 pub fn may_telephone(person: &Person) -> bool {
-    let has_mobile = !person.demographics.mobile.is_empty() && !person.number_is_disowned();
+    let has_mobile =
+        !person.demographics.mobile.is_empty() && !person.number_is_disowned() && !person.number_is_dead();
     let has_number = !person.demographics.telephone.is_empty() || has_mobile;
     has_number && !person.is_restricted() && !person.in_cohort("contact_no_telephone")
 }

@@ -83,6 +83,14 @@ impl BatchId {
     }
 }
 
+/// A stable name for a telephone number, however it is written: its last ten digits decide.
+#[must_use]
+pub fn number_id(number: &str) -> Uuid {
+    let digits: Vec<char> = number.chars().filter(char::is_ascii_digit).collect();
+    let last: String = digits[digits.len().saturating_sub(10)..].iter().collect();
+    derived("number", &[&last])
+}
+
 /// FNV-1a, 64 bit: a stable spread of keys over shards and parts, the same on every machine and version.
 #[must_use]
 pub fn stable_hash(text: &str) -> u64 {
@@ -92,6 +100,14 @@ pub fn stable_hash(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_is_one_however_it_is_written() {
+        for written in ["07700900123", "+44 7700 900123", "0044 (0)7700-900123", "7700900123"] {
+            assert_eq!(number_id(written), number_id("07700 900 123"), "{written}");
+        }
+        assert_ne!(number_id("07700900124"), number_id("07700900123"));
+    }
 
     #[test]
     fn derived_ids_do_not_run_together() {

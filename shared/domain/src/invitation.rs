@@ -157,6 +157,9 @@ pub struct Message {
     pub sent_on: Option<Date>,
     /// System time of the last claim; the fence counts from here.
     pub claimed_at: Option<Timestamp>,
+    /// The provider that a text was claimed for; none but that one is asked about it. GOV.UK Notify where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
     /// The provider's id.
     pub provider_id: Option<String>,
     /// Print batch, for a letter.

@@ -15,6 +15,7 @@ pub mod merge;
 pub mod nhs_number;
 pub mod person;
 pub mod postcode;
+pub mod reach;
 pub mod record;
 pub mod reply;
 pub mod vaccine;

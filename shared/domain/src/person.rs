@@ -10,6 +10,7 @@ use crate::details::Statements;
 use crate::letter::ReturnedMail;
 use crate::matching::Identity;
 use crate::merge::Member;
+use crate::reach::FailedNumber;
 use crate::{NhsNumber, PersonId, VaccineType, postcode};
 
 /// Cohort labels that say what a person wishes about contact, not what they are.
@@ -294,6 +295,9 @@ pub struct Person {
     /// The address from which a letter came back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub returned_mail: Option<ReturnedMail>,
+    /// A mobile number of theirs that texts did not reach ([`crate::reach`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_number: Option<FailedNumber>,
     /// Whoever holds the number that superseded this person's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub survivor: Option<PersonId>,
@@ -318,6 +322,7 @@ impl Person {
             details: Statements::new(),
             attributes: BTreeMap::new(),
             returned_mail: None,
+            failed_number: None,
             survivor: None,
             members: BTreeMap::new(),
         }

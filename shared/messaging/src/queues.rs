@@ -249,6 +249,25 @@ where
     response
 }
 
+/// Gives all messages of a batch to `work` at once, and reports those that failed, as [`handle_each`] does.
+pub async fn handle_together<T, E, F>(event: SqsEvent, work: impl Fn(T) -> F) -> SqsBatchResponse
+where
+    T: DeserializeOwned,
+    E: std::error::Error + 'static,
+    F: Future<Output = Result<(), E>>,
+{
+    let each = event.records.into_iter().map(|record| {
+        let mut alone = SqsEvent::default();
+        alone.records = vec![record];
+        handle_each(alone, &work)
+    });
+    let mut response = SqsBatchResponse::default();
+    for answer in futures::future::join_all(each).await {
+        response.batch_item_failures.extend(answer.batch_item_failures);
+    }
+    response
+}
+
 fn read<T: DeserializeOwned>(body: &str) -> Result<T, MessagingError> {
     let envelope: Envelope<T> = serde_json::from_str(body).map_err(|error| MessagingError::Body(error.to_string()))?;
     if envelope.schema != SCHEMA {
@@ -280,6 +299,21 @@ mod tests {
         message.message_id = Some(id.to_owned());
         message.body = Some(body.to_owned());
         message
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_worked_on_together() {
+        let body = serde_json::to_string(&Envelope { schema: 1, body: SmsJob { messages: vec![] } }).unwrap();
+        let mut event = SqsEvent::default();
+        event.records = vec![message("1", &body), message("2", "not json"), message("3", &body)];
+        let both = tokio::sync::Barrier::new(2);
+        let response = handle_together(event, |_: SmsJob| async {
+            both.wait().await;
+            Ok::<(), std::io::Error>(())
+        })
+        .await;
+        let failed: Vec<String> = response.batch_item_failures.into_iter().map(|f| f.item_identifier).collect();
+        assert_eq!(failed, ["2"]);
     }
 
     #[tokio::test]

@@ -39,13 +39,15 @@ pub enum SettingsError {
 
 /// What else could lead a function to another computer: endpoints of single services, which the AWS client prefers to
 /// `AWS_ENDPOINT_URL`, Notify's and MESH's.
-const ELSEWHERE: [&str; 7] = [
+const ELSEWHERE: [&str; 9] = [
     "AWS_ENDPOINT_URL_DYNAMODB",
     "AWS_ENDPOINT_URL_S3",
     "AWS_ENDPOINT_URL_SQS",
     "AWS_ENDPOINT_URL_EVENTBRIDGE",
     "AWS_ENDPOINT_URL_LAMBDA",
     "IMS_NOTIFY_URL",
+    "IMS_NHS_NOTIFY_URL",
+    "IMS_NHS_NOTIFY_TOKEN_URL",
     "IMS_MESH_URL",
 ];
 

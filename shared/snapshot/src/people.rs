@@ -110,7 +110,7 @@ impl PersonRow {
             superseded: person.states.superseded_by.is_some(),
             invalidated: person.states.invalidated,
             restricted,
-            has_mobile: !restricted && !demographics.mobile.is_empty(),
+            has_mobile: !restricted && !demographics.mobile.is_empty() && !person.texts_fail(),
             has_telephone: contact::may_telephone(person),
             has_address: person.has_postal_address(),
             cohorts: person.cohort_labels().map(str::to_owned).collect(),

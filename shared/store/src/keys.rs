@@ -285,6 +285,18 @@ pub fn transfer(file: &str) -> Key {
     (TRANSFERS.to_owned(), file.to_owned())
 }
 
+/// `control`: what was taken of a provider's quota for a stretch of time (a window's number, or a day), in one shard.
+#[must_use]
+pub fn quota(provider: &str, stretch: &str, shard: u64) -> Key {
+    (format!("QUOTA#{provider}#{stretch}#{shard}"), "-".to_owned())
+}
+
+/// `control`: a telephone number that was sent a text on a day. The number itself is not in the key.
+#[must_use]
+pub fn texted(number: &str, day: Date) -> Key {
+    (format!("TEXTED#{day}#{}", ims_domain::ids::number_id(number)), "-".to_owned())
+}
+
 /// `control`: an item by name.
 #[must_use]
 pub fn control(name: &str) -> Key {

@@ -18,8 +18,10 @@ mod matching;
 mod merges;
 mod outreach;
 mod persons;
+mod quotas;
 mod replies;
 mod tables;
+mod texted;
 mod transaction;
 mod transfers;
 

@@ -105,6 +105,7 @@ impl Held {
                 self.delete(table, place(&asked["Key"])?);
                 Ok(json!({}))
             }
+            "UpdateItem" => self.update(table, asked),
             "BatchGetItem" => {
                 let mut responses = serde_json::Map::new();
                 for (table, wanted) in asked["RequestItems"].as_object().into_iter().flatten() {
@@ -133,6 +134,24 @@ impl Held {
             "TransactWriteItems" => self.transact(asked),
             other => Err(refusal("UnknownOperationException", &format!("{other} is not asked for by the store"))),
         }
+    }
+
+    /// Adds to a number and sets an attribute, there or not: all that the store asks of an update.
+    fn update(&mut self, table: &str, asked: &Value) -> Result<Value, Refusal> {
+        let expression = asked["UpdateExpression"].as_str().unwrap_or_default();
+        let words: Vec<&str> = expression.split_whitespace().collect();
+        let ["ADD", added, by, "SET", set, "=", to] = words[..] else {
+            return Err(refusal("ValidationException", &format!("this update is not understood: {expression}")));
+        };
+        let resolve = |name: &str| asked["ExpressionAttributeNames"][name].as_str().unwrap_or(name).to_owned();
+        let place = place(&asked["Key"])?;
+        let mut item = self.item(table, place).unwrap_or_else(|| asked["Key"].clone());
+        let number = |value: &Value| value["N"].as_str().and_then(|text| text.parse::<i64>().ok()).unwrap_or_default();
+        let sum = number(&item[resolve(added)]) + number(&asked["ExpressionAttributeValues"][by]);
+        item[resolve(added)] = json!({"N": sum.to_string()});
+        item[resolve(set)] = asked["ExpressionAttributeValues"][to].clone();
+        self.put(table, &item)?;
+        Ok(json!({"Attributes": {resolve(added): item[resolve(added)], resolve(set): item[resolve(set)]}}))
     }
 
     /// Whether a transaction writes into the table to which writes are refused.
@@ -223,11 +242,12 @@ impl DynamoDb {
     /// # Errors
     /// When there is no port.
     pub async fn listen(&self) -> io::Result<String> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let url = format!("http://{}", listener.local_addr()?);
-        let router = Router::new().fallback(answer).layer(DefaultBodyLimit::max(17 << 20)).with_state(self.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Ok(url)
+        serve(self.router()).await
+    }
+
+    /// Its routes.
+    pub fn router(&self) -> Router {
+        Router::new().fallback(answer).layer(DefaultBodyLimit::max(17 << 20)).with_state(self.clone())
     }
 
     /// From now on refuses writes to a table, alone or in transactions.
@@ -255,6 +275,17 @@ impl DynamoDb {
     pub fn requests(&self) -> BTreeMap<String, u64> {
         self.held().requests.clone()
     }
+}
+
+/// Serves on a free port of 127.0.0.1 until the runtime ends, and gives the base URL.
+///
+/// # Errors
+/// When no port can be bound.
+pub async fn serve(router: Router) -> io::Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(url)
 }
 
 async fn answer(State(database): State<DynamoDb>, headers: HeaderMap, body: Bytes) -> impl IntoResponse {

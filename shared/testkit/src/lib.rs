@@ -4,6 +4,7 @@
 pub mod dynamodb;
 pub mod faults;
 pub mod front_door;
+pub mod fuse;
 pub mod memory;
 pub mod notify;
 pub mod population;

@@ -13,6 +13,7 @@ pub mod memory;
 pub mod report;
 mod rules;
 pub mod stack;
+pub mod texts;
 
 use anyhow::Result;
 
@@ -59,6 +60,16 @@ pub const BENCHES: &[Bench] = &[
         name: "letters",
         about: "letters typeset a second on one core, one PDF each and many to one, and what they weigh",
         run: letters::run,
+    },
+    Bench {
+        name: "faults",
+        about: "texts while Notify fails, receipts come in disorder and processes are killed: duplicates and losses",
+        run: texts::faults::run,
+    },
+    Bench {
+        name: "rate",
+        about: "how far one process of sms-dispatch, and four, fill Notify's limit of 3,000 a minute",
+        run: texts::rate::run,
     },
 ];
 

@@ -34,6 +34,9 @@ struct Cli {
     /// Be a process of a benchmark of its own
     #[arg(long, hide = true, value_name = "JSON")]
     child: Option<String>,
+    /// Be a process of sms-dispatch
+    #[arg(long, hide = true, value_name = "JSON")]
+    sender: Option<String>,
 }
 
 fn run(cli: &Cli, benches: &[Bench]) -> Result<bool> {
@@ -69,6 +72,15 @@ fn main() -> ExitCode {
     if let Some(asked) = &cli.child {
         return match serde_json::from_str(asked).map_err(Into::into).and_then(|asked| ims_bench::cohort::child(&asked))
         {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    if let Some(asked) = &cli.sender {
+        return match serde_json::from_str(asked).map_err(Into::into).and_then(ims_bench::texts::rate::sender) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("error: {error:#}");

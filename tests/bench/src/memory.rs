@@ -36,14 +36,26 @@ impl Database {
     /// A store in it.
     #[must_use]
     pub fn store(&self) -> Store {
-        let config = aws_sdk_dynamodb::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .endpoint_url(&self.url)
-            .region(Region::new("eu-west-2"))
-            .credentials_provider(Credentials::new("test", "test", None, None, "in memory"))
-            .build();
-        Store::new(aws_sdk_dynamodb::Client::from_conf(config), tables())
+        store_at(&self.url)
     }
+
+    /// Where it answers.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+/// A store in the database at a URL.
+#[must_use]
+pub fn store_at(url: &str) -> Store {
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(url)
+        .region(Region::new("eu-west-2"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "in memory"))
+        .build();
+    Store::new(aws_sdk_dynamodb::Client::from_conf(config), tables())
 }
 
 impl Drop for Database {

@@ -31,7 +31,7 @@ fn everything() -> f64 {
 }
 
 /// What happens to a request that a failure hits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Accepted, but the connection hangs for the delay (60 s) and then answers 504.
@@ -46,8 +46,12 @@ pub enum Mode {
     /// Not accepted, answered 429.
     #[serde(rename = "status_429")]
     Status429,
-    /// Answered as usual after the delay (1 s).
+    /// Answered as usual after the delay (1 s); of a receipt: posted after it, so that later ones come before it.
     Slow,
+    /// Of a receipt alone: posted three times.
+    Thrice,
+    /// Of a receipt alone: followed by one that says less, as if it had been overtaken.
+    Overtaken,
 }
 
 impl Mode {
@@ -56,13 +60,13 @@ impl Mode {
             Self::TimeoutAfterAccept | Self::TimeoutBeforeAccept => 60_000,
             Self::LateAccept => 20_000,
             Self::Slow => 1_000,
-            Self::Status500 | Self::Status429 => 0,
+            Self::Status500 | Self::Status429 | Self::Thrice | Self::Overtaken => 0,
         }
     }
 }
 
 /// Requests that a failure can hit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum On {
     /// Requests to send.
@@ -70,6 +74,8 @@ pub enum On {
     Send,
     /// Requests for a list, such as by reference; every time-out here only delays.
     Find,
+    /// Receipts that are posted.
+    Receipt,
 }
 
 impl Failure {
@@ -99,10 +105,17 @@ pub(super) fn parse(body: &[u8]) -> Result<Vec<Failure>, String> {
     let value: serde_json::Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let list = if value.is_array() { value } else { serde_json::Value::Array(vec![value]) };
     let failures: Vec<Failure> = serde_json::from_value(list).map_err(|error| error.to_string())?;
-    match failures.iter().find(|failure| !(0.0..=1.0).contains(&failure.share)) {
-        Some(failure) => Err(format!("share {} is not between 0 and 1", failure.share)),
-        None => Ok(failures),
+    let of_receipts = |mode| matches!(mode, Mode::Thrice | Mode::Overtaken);
+    for Failure { mode, share, on, .. } in &failures {
+        if !(0.0..=1.0).contains(share) {
+            return Err(format!("share {share} is not between 0 and 1"));
+        }
+        let fits = if *on == On::Receipt { of_receipts(*mode) || *mode == Mode::Slow } else { !of_receipts(*mode) };
+        if !fits {
+            return Err(format!("mode {mode:?} does not happen on {on:?}"));
+        }
     }
+    Ok(failures)
 }
 
 #[cfg(test)]
@@ -122,9 +135,15 @@ mod tests {
 
     #[test]
     fn a_wrong_failure_is_refused() {
-        for body in
-            ["", "{}", r#"{"mode": "fire"}"#, r#"{"mode": "slow", "share": 2}"#, r#"{"mode": "slow", "chance": 1}"#]
-        {
+        for body in [
+            "",
+            "{}",
+            r#"{"mode": "fire"}"#,
+            r#"{"mode": "thrice"}"#,
+            r#"{"mode": "status_500", "on": "receipt"}"#,
+            r#"{"mode": "slow", "share": 2}"#,
+            r#"{"mode": "slow", "chance": 1}"#,
+        ] {
             assert!(parse(body.as_bytes()).is_err(), "{body}");
         }
         assert_eq!(parse(br#"[{"mode": "slow"}, {"mode": "status_429", "on": "find"}]"#).unwrap().len(), 2);

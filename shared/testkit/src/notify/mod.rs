@@ -13,6 +13,7 @@
 
 mod auth;
 mod failures;
+mod nhs;
 mod receipts;
 mod store;
 mod validate;
@@ -33,6 +34,7 @@ use uuid::Uuid;
 
 pub use auth::Key;
 pub use failures::{Failure, Mode, On};
+pub use nhs::{NhsCallback, NhsSandbox};
 use receipts::Receipts;
 use store::{Channel, Store};
 
@@ -199,6 +201,8 @@ async fn send(sandbox: Sandbox, channel: Channel, request: Request) -> Response 
                 tokio::time::sleep(delay).await;
                 return error(StatusCode::GATEWAY_TIMEOUT, "Exception", "Gateway timeout");
             }
+            // No such fault can be set.
+            Mode::Thrice | Mode::Overtaken => {}
             Mode::LateAccept => {
                 // The request lies in the network: it outlives its connection, and its token is looked at when it arrives.
                 let late = tokio::spawn(arrive_late(sandbox, channel, valid, parts.headers, delay));
@@ -279,6 +283,7 @@ async fn many(State(sandbox): State<Sandbox>, request: Request) -> Response {
                 tokio::time::sleep(delay).await;
                 return error(StatusCode::GATEWAY_TIMEOUT, "Exception", "Gateway timeout");
             }
+            Mode::Thrice | Mode::Overtaken => {}
         }
     }
     let store = sandbox.store();
@@ -323,8 +328,9 @@ async fn reset(State(sandbox): State<Sandbox>) -> StatusCode {
 }
 
 async fn health(State(sandbox): State<Sandbox>) -> Json<Value> {
-    let (sent, receipts) = (sandbox.store().len(), sandbox.receipts.counts());
-    Json(json!({"status": "ok", "sent": sent, "receipts": receipts}))
+    let store = sandbox.store();
+    let (sent, counts, receipts) = (store.len(), store.counts(), sandbox.receipts.counts());
+    Json(json!({"status": "ok", "sent": sent, "receipts": receipts, "happened": counts}))
 }
 
 fn rate_limited(limit: usize) -> Response {

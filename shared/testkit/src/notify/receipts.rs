@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Callback;
+use super::failures::{Failure, Mode, On};
 use super::store::Store;
 
 /// Receipts on their way at one time.
@@ -78,7 +79,12 @@ async fn deliver(
     let places = Arc::new(Semaphore::new(AT_ONCE));
     while let Some((due, id)) = waiting.recv().await {
         tokio::time::sleep_until(due).await;
-        let receipt = store.lock().unwrap_or_else(PoisonError::into_inner).complete(id, Timestamp::now());
+        let (receipt, fault) = {
+            let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
+            let receipt = store.complete(id, Timestamp::now());
+            let reference = receipt.as_ref().and_then(|receipt| receipt["reference"].as_str()).map(str::to_owned);
+            (receipt, reference.and_then(|reference| store.fault(On::Receipt, &reference)))
+        };
         let (Some(receipt), Some(callback)) = (receipt, callback.clone()) else {
             counts.waiting.fetch_sub(1, Ordering::Relaxed);
             continue;
@@ -87,11 +93,19 @@ async fn deliver(
         let (http, counts, places) = (http.clone(), Arc::clone(&counts), Arc::clone(&places));
         tokio::spawn(async move {
             let mut place = Some(place);
+            if let Some(Failure { mode: mode @ Mode::Slow, delay_ms, .. }) = &fault {
+                drop(place.take());
+                tokio::time::sleep(Duration::from_millis(delay_ms.unwrap_or_else(|| mode.default_delay_ms()))).await;
+            }
             for attempt in 1..=TRIES {
                 let posted = http.post(&callback.url).bearer_auth(&callback.token).json(&receipt).send().await;
                 drop(place.take());
                 if posted.is_ok_and(|response| response.status().is_success()) {
                     counts.posted.fetch_add(1, Ordering::Relaxed);
+                    for more in again(fault.as_ref().map(|fault| fault.mode), &receipt) {
+                        // What comes once too often need not be taken.
+                        let _ = http.post(&callback.url).bearer_auth(&callback.token).json(&more).send().await;
+                    }
                     break;
                 }
                 if attempt == TRIES {
@@ -104,5 +118,18 @@ async fn deliver(
             }
             counts.waiting.fetch_sub(1, Ordering::Relaxed);
         });
+    }
+}
+
+/// What is posted after a receipt was taken.
+fn again(fault: Option<Mode>, receipt: &Value) -> Vec<Value> {
+    match fault {
+        Some(Mode::Thrice) => vec![receipt.clone(), receipt.clone()],
+        Some(Mode::Overtaken) => {
+            let mut earlier = receipt.clone();
+            earlier["status"] = json!("sending");
+            vec![earlier]
+        }
+        _ => Vec::new(),
     }
 }

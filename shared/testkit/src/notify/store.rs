@@ -1,13 +1,13 @@
 //! What the sandbox holds, in the order in which it was accepted.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::failures::{Failure, On};
+use super::failures::{Failure, Mode, On};
 use super::validate::{self, Outcome};
 
 /// Channel of a message.
@@ -44,6 +44,10 @@ pub(super) struct Store {
     accepted: VecDeque<Instant>,
     failures: Vec<Failure>,
     seen: HashMap<(On, String), u32>,
+    /// Faults that happened.
+    happened: BTreeMap<(On, Mode), u64>,
+    /// Requests that came too fast, by the limit and not by a fault.
+    too_fast: u64,
 }
 
 impl Store {
@@ -128,6 +132,7 @@ impl Store {
             self.accepted.pop_front();
         }
         if self.accepted.len() >= limit {
+            self.too_fast += 1;
             return false;
         }
         self.accepted.push_back(now);
@@ -151,7 +156,18 @@ impl Store {
         let seen = self.seen.entry((on, reference.to_owned())).or_default();
         let attempt = *seen;
         *seen += 1;
-        self.failures.iter().find(|failure| failure.hits(on, reference, attempt)).cloned()
+        let failure = self.failures.iter().find(|failure| failure.hits(on, reference, attempt)).cloned();
+        if let Some(failure) = &failure {
+            *self.happened.entry((on, failure.mode)).or_default() += 1;
+        }
+        failure
+    }
+
+    /// Faults that happened, and requests that came too fast.
+    pub(super) fn counts(&self) -> Value {
+        let faults: Vec<Value> =
+            self.happened.iter().map(|((on, mode), count)| json!({"on": on, "mode": mode, "count": count})).collect();
+        json!({"faults": faults, "too_fast": self.too_fast})
     }
 }
 
