@@ -7,6 +7,7 @@
   MiniStack's launcher does (`../emulator/disturbed.py`).
 """
 
+import gc
 import json
 import os
 import sys
@@ -23,6 +24,7 @@ from disturbed import Disturbances, stream_records
 from twisted.internet import endpoints
 
 LOOPBACK = "127.0.0.1"
+PATIENCE_SECONDS = 2
 
 
 def bind_loopback() -> None:
@@ -113,6 +115,21 @@ def disturb(disturbances: Disturbances) -> None:
     SqsProvider._put_message, LambdaSender.send_events = put_again, send_in_parts
 
 
+def end_soon() -> None:
+    """Ends soon after a request to stop: all here goes with the process, and the executor's keeper ends the functions."""
+    from localstack.runtime.runtime import LocalstackRuntime
+
+    shutdown = LocalstackRuntime.shutdown
+
+    def short(self):
+        timer = threading.Timer(PATIENCE_SECONDS, os._exit, (0,))
+        timer.daemon = True
+        timer.start()
+        shutdown(self)
+
+    LocalstackRuntime.shutdown = short
+
+
 def serve(disturbances: Disturbances, counts: Counter) -> None:
     """Answers under `/_ims/`."""
     from localstack.http import Response
@@ -143,9 +160,13 @@ def main() -> None:
     count_requests(counts)
     disturb(disturbances)
     serve(disturbances, counts)
+    end_soon()
 
     from localstack.runtime.main import main as run
 
+    # As for MiniStack: threads take turns sooner, and the collector seldom looks at what lives as long as the stack.
+    sys.setswitchinterval(0.0005)
+    gc.set_threshold(50_000, 20, 50)
     run()
 
 
