@@ -24,7 +24,8 @@ const REQUIREMENTS: &str = "infra/localstack/requirements.txt";
 const CHECKS: &str = "infra/localstack/requirements-checks.txt";
 /// The package that runs functions as processes.
 pub const EXECUTOR: &str = "infra/localstack/executor";
-const COMPOSE: &str = "infra/localstack/compose.yaml";
+/// The compose file of LocalStack in Docker.
+pub const COMPOSE: &str = "infra/localstack/compose.yaml";
 /// Variable that chooses the mode instead of asking Docker: `host` or `docker`.
 const CHOICE: &str = "IMS_LOCALSTACK";
 /// Variable that names a DynamoDB of the user's own, on this computer, for host mode.

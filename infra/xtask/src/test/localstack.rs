@@ -20,6 +20,23 @@ const REQUIRED: &str = "IMS_REQUIRE_LOCALSTACK";
 /// The oldest Python that the executor itself runs on.
 const EXECUTORS_OLDEST: (u32, u32) = (3, 11);
 
+/// Has the compose file read by whichever compose command is there; no engine is needed.
+fn compose() -> Result<Done> {
+    let file = workspace_root().join(localstack::COMPOSE);
+    for program in [&["docker", "compose"][..], &["docker-compose"]] {
+        let command = || {
+            let mut command = Command::new(program[0]);
+            command.args(&program[1..]);
+            command
+        };
+        if command().arg("version").output().is_ok_and(|output| output.status.success()) {
+            return check(command().arg("--file").arg(file).args(["config", "--quiet"]));
+        }
+    }
+    step("not checked: infra/localstack/compose.yaml, since there is no compose command");
+    Ok(Done { outcome: Outcome::Passed, counts: None })
+}
+
 /// Checks the executor, and runs the smoke test on a LocalStack of its own.
 pub(super) fn run(args: &TestArgs) -> Result<Done> {
     if let Err(missing) = localstack::check() {
@@ -38,7 +55,7 @@ pub(super) fn run(args: &TestArgs) -> Result<Done> {
     }
     // A Docker engine alone may be there.
     let done = match localstack::environment(true) {
-        Ok(python) => executor(&python)?,
+        Ok(python) => executor(&python)?.and(compose()?),
         Err(error) => {
             step(format!("the executor is not checked: {error:#}"));
             executor_tests(checks_python()?)?
