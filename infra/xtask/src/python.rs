@@ -70,8 +70,9 @@ fn interpreter(wanted: &Wanted) -> Result<(PathBuf, String)> {
         if output.status.success() && (wanted.oldest..=wanted.newest).contains(&(version(0), version(1))) {
             return Ok((candidate.clone(), parts.get(2).copied().unwrap_or_default().to_owned()));
         }
-        let why = if output.status.success() { text } else { String::from_utf8_lossy(&output.stderr) };
-        seen.push(format!("{}: {}", candidate.display(), why.trim().lines().last().unwrap_or_default()));
+        let said = String::from_utf8_lossy(&output.stderr);
+        let why = parts.get(2).copied().or_else(|| said.trim().lines().last()).unwrap_or_default();
+        seen.push(format!("{}: {why}", candidate.display()));
     }
     let tried = if seen.is_empty() { "none found".to_owned() } else { seen.join("; ") };
     bail!("{}.\nTried: {tried}", wanted.advice)
@@ -282,7 +283,7 @@ mod tests {
             advice: "somebody needs Python 3.99",
         };
         let said = interpreter(&none).unwrap_err().to_string();
-        assert!(said.starts_with("somebody needs Python 3.99.\nTried: python3: 3 "), "{said}");
+        assert!(said.starts_with("somebody needs Python 3.99.\nTried: python3: 3."), "{said}");
     }
 
     #[test]
