@@ -5,10 +5,7 @@ and uvloop instead of Hypercorn, whose parser is written in Python; the garbage 
 that live as long as the stack; and Nagle's algorithm is off for its Runtime API, which answers in several small writes
 (with delayed acknowledgements a warm invocation costs about 40 ms more).
 
-`GET /_ims/requests` gives the requests so far by service and operation. After `GET /_ims/twice/on` every message sent to
-SQS is there twice, as SQS may deliver it, until `GET /_ims/twice/off`. After `GET /_ims/streams/repeat/on` every batch of
-stream records is delivered once more, after the batch that follows it; after `GET /_ims/streams/reorder/on` records arrive
-shard by shard, the shards of a batch in any order (`?seed=N`): one key's records keep their order unless they repeat.
+`GET /_ims/requests` gives the requests so far by service and operation; `disturbed.py` says what else is under `/_ims/`.
 
 Functions' output goes to `$IMS_FUNCTION_LOGS/{function}.log`, where that is set.
 """
@@ -16,17 +13,16 @@ Functions' output goes to `$IMS_FUNCTION_LOGS/{function}.log`, where that is set
 import gc
 import json
 import os
-import random
 import re
 import socketserver
 import sys
-import zlib
 from collections import Counter
 from urllib.parse import parse_qs
 
 import hypercorn.asyncio
 import uvicorn
 import uvloop
+from disturbed import Disturbances, stream_records
 
 socketserver.StreamRequestHandler.disable_nagle_algorithm = True
 
@@ -89,53 +85,23 @@ def replay(body, receive):
     return again
 
 
-class Streams:
-    """Deliveries of DynamoDB's streams: as the emulator makes them, or repeated and reordered as Lambda may make them."""
-
-    SHARDS = 4
-    MARK = "MARK#"
-
-    def __init__(self, deliver):
-        self.deliver = deliver
-        self.repeat = self.reorder = False
-        self.draw = random.Random(0)
-        self.before = {}
-        self.counts = Counter()
-
-    def shards(self, records):
-        """Records by shard, in any order of the shards. Marks ask what has come before them, so they come last."""
-        shards, marks = {}, []
-        for record in records:
-            key = record["dynamodb"]["Keys"]["pk"]["S"]
-            if key.startswith(self.MARK):
-                marks.append(record)
-            else:
-                shards.setdefault(zlib.crc32(key.encode()) % self.SHARDS, []).append(record)
-        parts = list(shards.values())
-        self.draw.shuffle(parts)
-        self.counts["reordered"] += len(parts) > 1
-        return [part for part in [*parts, marks] if part]
-
-    def __call__(self, function, event, *more, **named):
-        """Delivers an event; a failure of any part is that of the whole batch, which then comes again."""
-        records = event.get("Records") if isinstance(event, dict) else None
-        source = records[0].get("eventSource") if records else None
-        if source != "aws:dynamodb" or not (self.repeat or self.reorder):
-            return self.deliver(function, event, *more, **named)
-        parts = self.shards(records) if self.reorder else [records]
-        if self.repeat:
-            stream = records[0]["eventSourceARN"]
-            again, self.before[stream] = self.before.get(stream), records
-            self.counts["repeated"] += again is not None
-            parts = [*parts, *([again] if again else [])]
-        for part in parts:
-            result = self.deliver(function, {"Records": part}, *more, **named)
-            if result.get("error"):
-                return result
-        return result
+disturbances = Disturbances()
+deliver = lambda_svc._execute_function
 
 
-streams = lambda_svc._execute_function = Streams(lambda_svc._execute_function)
+def disturbed(function, event, *more, **named):
+    """Delivers an event; a failure of any part is that of the whole batch, which then comes again."""
+    records = stream_records(event)
+    if records is None:
+        return deliver(function, event, *more, **named)
+    for part in disturbances.batches((function.get("config") or function)["FunctionName"], records):
+        result = deliver(function, {"Records": part}, *more, **named)
+        if result.get("error"):
+            return result
+    return result
+
+
+lambda_svc._execute_function = disturbed
 
 
 class Kept:
@@ -171,31 +137,22 @@ async def nowhere(_message):
 
 def wrapped(app):
     """The application; requests are counted, and while it is asked for every SQS message is taken twice."""
-    twice = False
 
     async def call(scope, receive, send):
-        nonlocal twice
         if scope["type"] == "http":
             if scope["path"] == "/_ims/requests":
                 found = {}
                 for (service, name), count in sorted(requests.items()):
                     found.setdefault(service, {})[name] = count
                 return await answer(send, found)
-            if scope["path"] in ("/_ims/twice/on", "/_ims/twice/off"):
-                twice = scope["path"].endswith("/on")
-                return await answer(send, {"twice": twice})
-            switch = re.fullmatch(r"/_ims/streams/(repeat|reorder)/(on|off)", scope["path"])
-            if switch:
-                setattr(streams, switch[1], switch[2] == "on")
-                seed = parse_qs(scope["query_string"].decode("latin-1")).get("seed")
-                if seed:
-                    streams.draw.seed(int(seed[0]))
-                state = {"repeat": streams.repeat, "reorder": streams.reorder}
-                return await answer(send, state | {"repeated": streams.counts["repeated"], "reordered": streams.counts["reordered"]})
+            seed = parse_qs(scope["query_string"].decode("latin-1")).get("seed", [None])[0]
+            switched = disturbances.switch(scope["path"], seed)
+            if switched is not None:
+                return await answer(send, switched)
             named = operation(scope)
             if named:
                 requests[named] += 1
-            if twice and named in (("sqs", "SendMessage"), ("sqs", "SendMessageBatch")):
+            if disturbances.twice and named in (("sqs", "SendMessage"), ("sqs", "SendMessageBatch")):
                 body = await read(receive)
                 await app(scope, replay(body, receive), nowhere)
                 receive = replay(body, receive)

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How long a deployment may take.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Uploads packages and creates or updates a stack; returns its outputs.
 ///

@@ -27,6 +27,9 @@ pub struct Endpoints {
     /// tables through it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub faults: Option<String>,
+    /// The emulator that stands in for AWS: `ministack` or `localstack`.
+    #[serde(default)]
+    pub emulator: String,
     /// AWS region.
     pub region: String,
     /// CloudFormation stack.

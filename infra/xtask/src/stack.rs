@@ -6,7 +6,6 @@ use std::{
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::Command,
-    str::FromStr,
     time::{Duration, Instant},
 };
 
@@ -15,13 +14,15 @@ use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use ims_runtime::auth::SigningKey;
 
+pub use crate::emulator::Emulator;
 use crate::{
     client, demo, deploy,
+    emulator::{self, PROCESS as EMULATOR},
     endpoints::{self, Endpoints, REGION},
-    logs, mesh, package,
+    localstack, logs, mesh, package,
     processes::Processes,
     progress::step,
-    python, web, workspace_root,
+    web, workspace_root,
 };
 
 /// Name of the CloudFormation stack; each emulator holds one.
@@ -35,34 +36,11 @@ const PRINT_CALLBACK_TOKEN: &str = "sandbox-print-callback";
 /// By which links and codes in messages are made on a local stack; it protects nothing.
 pub const REPLY_KEY: &str = "sandbox-reply-key-0123456789abcdef";
 
-const EMULATOR: &str = "emulator";
 const NOTIFY: &str = "notify";
 /// What the sandbox Notify takes in any 60 s: four times the service's usual limit, so that a demo need not wait for it.
 const NOTIFY_PER_MINUTE: u32 = 12_000;
 const FRONT_DOOR: &str = "front-door";
 const FAULTS: &str = "faults";
-
-/// Which emulator stands in for AWS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Emulator {
-    /// MiniStack, from the Python package index.
-    #[default]
-    MiniStack,
-    /// LocalStack.
-    LocalStack,
-}
-
-impl FromStr for Emulator {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "ministack" => Ok(Self::MiniStack),
-            "localstack" => Ok(Self::LocalStack),
-            other => Err(format!("'{other}' is not an emulator; choose ministack or localstack")),
-        }
-    }
-}
 
 /// Loopback ports of a stack's processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,22 +118,21 @@ pub fn default_local_dir() -> PathBuf {
 /// # Errors
 /// Where a prerequisite is missing (with what to do), the build or the deployment fails, or a process does not start.
 pub async fn up(options: &StackOptions) -> Result<Endpoints> {
-    if options.emulator == Emulator::LocalStack {
-        bail!("the emulator 'localstack' is not available yet; use --emulator ministack");
-    }
     let local_dir = std::path::absolute(&options.local_dir)?;
     let processes = Processes::new(&local_dir);
     let ports = options.ports;
     step("checking prerequisites");
-    python::check()?;
+    options.emulator.check()?;
     web::check()?;
     fs::create_dir_all(&local_dir).with_context(|| format!("creating {}", local_dir.display()))?;
+    let in_docker = localstack::runs_in_docker(&local_dir);
     for (name, port, flag, variable) in [
         (EMULATOR, ports.aws, "--port", "IMS_AWS_PORT"),
         (FRONT_DOOR, ports.front_door, "--front-door-port", "IMS_FRONT_DOOR_PORT"),
         (NOTIFY, ports.notify, "--notify-port", "IMS_NOTIFY_PORT"),
     ] {
-        if !processes.is_running(name) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() {
+        let ours = processes.is_running(name) || (name == EMULATOR && in_docker);
+        if !ours && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() {
             bail!(
                 "port {port} (for the {name}) is in use by another program: stop that, or choose another with {flag} or {variable}"
             );
@@ -163,17 +140,24 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
     }
 
     let aws = format!("http://127.0.0.1:{}", ports.aws);
-    if processes.is_running(EMULATOR) {
+    let addresses = if processes.is_running(EMULATOR) || in_docker {
         step("the emulator runs already");
+        options.emulator.running(&local_dir, ports.aws)?
     } else {
-        start_ministack(&processes, &local_dir, &aws, ports.aws)?;
-    }
+        options.emulator.start(&processes, &local_dir, ports.aws).await?
+    };
     step("building the functions");
     let binaries = package::build(options.optimised)?;
     let assets = web::build(&demo::areas()?, &local_dir)?;
     step("packaging");
     let packages = package::package(&binaries, &assets, &local_dir)?;
-    wait_for(&processes, EMULATOR, &format!("{aws}/_ministack/health")).await?;
+    if !localstack::runs_in_docker(&local_dir) {
+        wait_for(&processes, EMULATOR, &format!("{aws}{}", options.emulator.health())).await?;
+    } else if options.faults || options.mesh {
+        bail!(
+            "functions in Docker do not reach the proxy of --faults and the server of --mesh; set IMS_LOCALSTACK=host"
+        );
+    }
 
     let sandbox = binaries.join("ims-sandbox");
     let faults = if options.faults { Some(start_faults(&processes, &sandbox, &local_dir, &aws).await?) } else { None };
@@ -185,9 +169,9 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
     let mut parameters = BTreeMap::from([
         ("Stage", "sandbox".to_owned()),
         ("Architecture", if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }.to_owned()),
-        ("AwsEndpointUrl", aws.clone()),
+        ("AwsEndpointUrl", addresses.aws.clone()),
         ("DynamodbEndpointUrl", faults.clone().unwrap_or_default()),
-        ("NotifyUrl", notify.clone()),
+        ("NotifyUrl", format!("http://{}:{}", addresses.host, ports.notify)),
         ("NotifyApiKey", NOTIFY_API_KEY.to_owned()),
         ("NotifyCallbackToken", NOTIFY_CALLBACK_TOKEN.to_owned()),
         ("PrintCallbackToken", PRINT_CALLBACK_TOKEN.to_owned()),
@@ -219,26 +203,28 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
     let config = endpoints::aws_config(&aws).await;
     let outputs = deploy::deploy(&config, STACK, &packages, &parameters).await?;
     let api_id = outputs.get("ApiId").context("the stack has no output ApiId")?;
-    let api_target = format!("{aws}/restapis/{api_id}/v1/_user_request_");
+    let api_target = options.emulator.api(&aws, api_id);
 
     if !processes.is_running(NOTIFY) {
         processes.start(
             NOTIFY,
-            clean(&sandbox).args([
-                "notify",
-                "--port",
-                &ports.notify.to_string(),
-                "--api-key",
-                NOTIFY_API_KEY,
-                "--callback-url",
-                &format!("{front_door}/api/receipts/notify"),
-                "--callback-token",
-                NOTIFY_CALLBACK_TOKEN,
-                "--token-window-seconds",
-                &options.token_window_seconds.to_string(),
-                "--rate-per-minute",
-                &NOTIFY_PER_MINUTE.to_string(),
-            ]),
+            clean(&sandbox)
+                .args([
+                    "notify",
+                    "--port",
+                    &ports.notify.to_string(),
+                    "--api-key",
+                    NOTIFY_API_KEY,
+                    "--callback-url",
+                    &format!("{front_door}/api/receipts/notify"),
+                    "--callback-token",
+                    NOTIFY_CALLBACK_TOKEN,
+                    "--token-window-seconds",
+                    &options.token_window_seconds.to_string(),
+                    "--rate-per-minute",
+                    &NOTIFY_PER_MINUTE.to_string(),
+                ])
+                .args(addresses.gateway.iter().flat_map(|gateway| ["--also", gateway])),
         )?;
     }
     if !processes.is_running(FRONT_DOOR) {
@@ -262,6 +248,7 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
         console: format!("{front_door}/console"),
         notify,
         faults,
+        emulator: options.emulator.name().to_owned(),
         region: REGION.to_owned(),
         stack: STACK.to_owned(),
         buckets: sorted.buckets,
@@ -288,12 +275,13 @@ pub async fn up(options: &StackOptions) -> Result<Endpoints> {
 pub fn down(local_dir: &Path) -> Result<()> {
     let processes = Processes::new(local_dir);
     let mut any = false;
-    for name in [NOTIFY, FRONT_DOOR, FAULTS, mesh::PROCESS, EMULATOR] {
+    for name in [NOTIFY, FRONT_DOOR, FAULTS, mesh::PROCESS] {
         if processes.stop(name)? {
             step(format!("stopped the {name}"));
             any = true;
         }
     }
+    any |= emulator::stop(&processes, local_dir)?;
     // What the emulator unpacked, and addresses that no longer answer.
     let _ = fs::remove_dir_all(local_dir.join("tmp"));
     let _ = fs::remove_file(local_dir.join(endpoints::FILE));
@@ -330,36 +318,6 @@ async fn start_faults(processes: &Processes, sandbox: &Path, local_dir: &Path, a
     let url = format!("http://127.0.0.1:{port}");
     wait_for(processes, FAULTS, &format!("{url}/_faults")).await?;
     Ok(url)
-}
-
-fn start_ministack(processes: &Processes, local_dir: &Path, aws: &str, port: u16) -> Result<()> {
-    let python = python::venv(&["infra/emulator/requirements.txt"])?;
-    let tmp = local_dir.join("tmp");
-    fs::create_dir_all(&tmp)?;
-    let logs = local_dir.join("logs/functions");
-    let _ = fs::remove_dir_all(&logs);
-    fs::create_dir_all(&logs)?;
-    step(format!("starting MiniStack on port {port}"));
-    let mut command = clean(&python);
-    command
-        .arg(workspace_root().join("infra/emulator/launcher.py"))
-        .env("GATEWAY_PORT", port.to_string())
-        .env("BIND_HOST", "127.0.0.1")
-        // Queue URLs carry this name; "localhost" may resolve to ::1 first, where nothing listens.
-        .env("MINISTACK_HOST", "127.0.0.1")
-        .env("IOT_MTLS_ENABLED", "0")
-        .env("LAMBDA_EXECUTOR", "local")
-        .env("TMPDIR", &tmp)
-        .env("IMS_FUNCTION_LOGS", &logs)
-        .env("AWS_ENDPOINT_URL", aws)
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
-        .env("AWS_DEFAULT_REGION", REGION)
-        .env("AWS_REGION", REGION)
-        .env("AWS_CONFIG_FILE", "/dev/null")
-        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-        .env("AWS_EC2_METADATA_DISABLED", "true");
-    processes.start(EMULATOR, &mut command)
 }
 
 /// Waits until something answers, whatever it says.

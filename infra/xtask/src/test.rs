@@ -1,5 +1,7 @@
 //! Everything CI runs, in order, with a table at the end.
 
+mod localstack;
+
 use std::{
     io::{BufRead, BufReader},
     net::{Ipv4Addr, TcpListener},
@@ -100,6 +102,7 @@ const STEPS: &[Step] = &[
     ("fuzz", |_| fuzzed()),
     ("template", |_| template()),
     ("pytest", |_| pytest()),
+    ("localstack", localstack::run),
     ("e2e", e2e),
     ("demo", demo),
 ];
@@ -311,18 +314,11 @@ impl Drop for OwnStack {
     }
 }
 
-fn emulator_name(emulator: Emulator) -> &'static str {
-    match emulator {
-        Emulator::MiniStack => "ministack",
-        Emulator::LocalStack => "localstack",
-    }
-}
-
 /// End-to-end and fault tests on a stack of their own.
 fn e2e(args: &TestArgs) -> Result<Done> {
     let own = OwnStack::new("e2e")?;
     let mut up = own.task("up")?;
-    up.args(["--emulator", emulator_name(args.emulator), "--send-fence-seconds", FENCE_SECONDS])
+    up.args(["--emulator", args.emulator.name(), "--send-fence-seconds", FENCE_SECONDS])
         .args([
             "--token-window-seconds",
             TOKEN_WINDOW_SECONDS,
@@ -371,7 +367,7 @@ fn demo(args: &TestArgs) -> Result<Done> {
     let own = OwnStack::new("ci-demo")?;
     let report = own.dir.join("demo.json");
     let mut play = own.task("demo")?;
-    play.args(["--people", DEMO_PEOPLE, "--keep", "--emulator", emulator_name(args.emulator), "--json"]).arg(&report);
+    play.args(["--people", DEMO_PEOPLE, "--keep", "--emulator", args.emulator.name(), "--json"]).arg(&report);
     let status = play.status().context("running the demo")?;
     if !status.success() {
         return Ok(Done { outcome: Outcome::Failed(format!("the demo: {status}")), counts: None });

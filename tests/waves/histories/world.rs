@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ims_decision::{Claim, Fence, RulesCache, claim, conclude};
+use ims_decision::{Claim, Claimant, Fence, RulesCache, claim, conclude};
 use ims_domain::campaign::Step;
 use ims_domain::contact::Channel;
 use ims_domain::invitation::{InvitationState, MessageState};
@@ -316,7 +316,8 @@ impl World {
         }
         // A fence of nothing: whoever died sends nothing any more.
         let fence = Fence(SignedDuration::ZERO);
-        let claimed = claim(store, &self.rules, id, self.day, Timestamp::now(), fence, "test").await;
+        let claimant = Claimant { actor: "test", provider: "test", fence, one_a_day: false };
+        let claimed = claim(store, &self.rules, id, self.day, Timestamp::now(), claimant).await;
         match claimed.map_err(|error| error.to_string())? {
             Claim::Send(claimed) => {
                 if crash == Crash::BeforeSending {
@@ -333,7 +334,7 @@ impl World {
                 let state = if self.taken.contains_key(&id) { MessageState::Sent } else { MessageState::Queued };
                 conclude(store, &message, state, None, None).await.map_err(|error| error.to_string())?;
             }
-            Claim::Wait | Claim::Done(_) | Claim::Withdrawn(_) | Claim::Paused => {}
+            Claim::Wait | Claim::Done(_) | Claim::Withdrawn(_) | Claim::Paused | Claim::NotToday => {}
         }
         Ok(())
     }

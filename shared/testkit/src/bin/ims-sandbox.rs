@@ -1,5 +1,7 @@
-//! Stand-ins for what is outside the service, for local runs: they bind 127.0.0.1 and reach nothing beyond it.
+//! Stand-ins for what is outside the service, for local runs: they bind 127.0.0.1, Notify besides the address at which
+//! containers find this computer where it is told to, and reach nothing beyond it.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -50,6 +52,9 @@ enum Service {
         /// Accept 07700900000, 07700900111 and 07700900222 without keeping them, as Notify does.
         #[arg(long)]
         smoke_numbers: bool,
+        /// An address beside 127.0.0.1, for functions in containers: their network's gateway.
+        #[arg(long)]
+        also: Option<IpAddr>,
     },
     /// Reverse proxy with stable addresses.
     FrontDoor {
@@ -90,6 +95,7 @@ async fn main() -> anyhow::Result<()> {
             rate_per_minute,
             token_window_seconds,
             smoke_numbers,
+            also,
         } => {
             let callback = callback_url.zip(callback_token).map(|(url, token)| Callback {
                 url,
@@ -105,7 +111,15 @@ async fn main() -> anyhow::Result<()> {
                 smoke_numbers,
                 ..Config::new(api_key)
             };
-            serve(port, "notify", Sandbox::new(config)?.router()).await
+            let router = Sandbox::new(config)?.router();
+            match also {
+                Some(address) => {
+                    anyhow::ensure!(!address.is_unspecified(), "--also is {address}, which is every address");
+                    let other = axum::serve(listen(address, port, "notify").await?, router.clone());
+                    tokio::try_join!(serve(port, "notify", router), async { Ok(other.await?) }).map(drop)
+                }
+                None => serve(port, "notify", router).await,
+            }
         }
         Service::FrontDoor { port, api_target, console_target, received } => {
             let mut door = FrontDoor::new(&api_target, console_target.as_deref())?;
@@ -115,19 +129,19 @@ async fn main() -> anyhow::Result<()> {
             serve(port, "front door", door.router()).await
         }
         Service::Faults { port, target } => {
-            let listener = listen(port, "faults").await?;
+            let listener = listen(Ipv4Addr::LOCALHOST.into(), port, "faults").await?;
             Ok(Faults::new(&target)?.serve(listener).await?)
         }
     }
 }
 
 async fn serve(port: u16, name: &str, router: Router) -> anyhow::Result<()> {
-    axum::serve(listen(port, name).await?, router).await?;
+    axum::serve(listen(Ipv4Addr::LOCALHOST.into(), port, name).await?, router).await?;
     Ok(())
 }
 
-async fn listen(port: u16, name: &str) -> anyhow::Result<TcpListener> {
-    let listener = TcpListener::bind(("127.0.0.1", port)).await.with_context(|| format!("port {port}"))?;
+async fn listen(address: IpAddr, port: u16, name: &str) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind((address, port)).await.with_context(|| format!("port {port} of {address}"))?;
     eprintln!("sandbox {name} on http://{}", listener.local_addr()?);
     Ok(listener)
 }
