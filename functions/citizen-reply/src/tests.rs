@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::{Client, Config};
-use ims_decision::{Claim, Fence, RulesCache, claim};
+use ims_decision::{Claim, Claimant, Fence, RulesCache, claim};
 use ims_domain::campaign::{ContactPlan, Step, Wave, WaveState};
 use ims_domain::contact::{Channel, Reason};
 use ims_domain::invitation::{Message, MessageState};
 use ims_domain::reply::{Answer, ReplyKey};
 use ims_domain::{MessageId, Person, PersonId};
 use ims_runtime::Settings;
-use ims_store::{AuditSpan, Definition, Tables};
+use ims_store::{AuditEntry, AuditSpan, Definition, Tables};
 use ims_testkit::dynamodb::DynamoDb;
 use jiff::SignedDuration;
 use jiff::civil::{Date, date};
@@ -49,7 +49,13 @@ impl World {
         let store = Store::new(Client::from_conf(config), tables.unwrap());
         let plan: ContactPlan = serde_json::from_str(include_str!("../../../tests/campaigns/flu.plan.json")).unwrap();
         let rules = include_str!("../../../tests/campaigns/flu.json").to_owned();
-        store.create_definition(&Definition { campaign: CAMPAIGN.into(), version: 1, rules, plan }).await.unwrap();
+        store
+            .create_definition(
+                &Definition { campaign: CAMPAIGN.into(), version: 1, rules, plan, authors: vec![] },
+                &entry(),
+            )
+            .await
+            .unwrap();
         let wave = Wave {
             campaign: CAMPAIGN.into(),
             wave: "w1".into(),
@@ -63,10 +69,14 @@ impl World {
             candidates: 1,
             claims: 1,
             claims_sent: true,
+            released_on: None,
+            authors: vec![],
+            deeds: vec![],
+            version: 1,
         };
-        store.create_wave(&wave).await.unwrap();
-        let released = Wave { state: WaveState::Released, ..wave };
-        store.move_wave(&released, WaveState::Selecting).await.unwrap();
+        store.create_wave(&wave, &entry()).await.unwrap();
+        let released = Wave { state: WaveState::Released, version: 2, ..wave.clone() };
+        store.move_wave(&released, &wave, None).await.unwrap();
 
         let mut person = Person::new(PersonId(Uuid::from_u128(77)), None);
         person.version = 1;
@@ -96,6 +106,7 @@ impl World {
                 queued_on: DAY,
                 sent_on: None,
                 claimed_at: None,
+                provider: None,
                 provider_id: None,
                 batch: None,
                 version: 1,
@@ -166,7 +177,8 @@ impl World {
     async fn claimed(&self) -> Claim {
         let (rules, fence) = (RulesCache::default(), Fence(SignedDuration::from_secs(90)));
         let now = self.now().system;
-        claim(&self.store, &rules, self.text, DAY, now, fence, "sms-dispatch").await.unwrap()
+        let claimant = Claimant { actor: "sms-dispatch", provider: "GOV.UK Notify", fence, one_a_day: true };
+        claim(&self.store, &rules, self.text, DAY, now, claimant).await.unwrap()
     }
 
     async fn trail(&self) -> Vec<String> {
@@ -174,6 +186,10 @@ impl World {
         let trail = self.store.audit_of_person(self.person, all).await.unwrap();
         trail.into_iter().map(|entry| format!("{} {}", entry.operation, entry.result.name())).collect()
     }
+}
+
+fn entry() -> AuditEntry {
+    AuditEntry::new(Timestamp::UNIX_EPOCH, "test", "define", String::new())
 }
 
 fn pass_in(page: &Page) -> String {

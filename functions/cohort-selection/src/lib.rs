@@ -107,7 +107,8 @@ async fn preview(service: &Service, rules: &RulesCache, job: PreviewJob) -> Resu
     let manifest: Manifest = service.objects.read_json(Bucket::Snapshot, &Manifest::key(&draft.manifest)).await?;
     let key = manifest.part_key::<PersonRow>(job.part).ok_or_else(|| absent(&format!("snapshot part {}", job.part)))?;
     let bytes = service.objects.read(Bucket::Snapshot, key).await?;
-    let definition = Definition { campaign: draft.campaign, version: 0, rules: draft.rules, plan: draft.plan, authors: vec![] };
+    let definition =
+        Definition { campaign: draft.campaign, version: 0, rules: draft.rules, plan: draft.plan, authors: vec![] };
     let new = Rules::new(definition)?;
     let iteration = new.iteration(draft.day)?;
     let in_force = match base.iteration(draft.day) {

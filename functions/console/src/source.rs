@@ -5,7 +5,6 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use ims_domain::wave::Wave;
 use ims_domain::invitation::{Call, Invitation, Message};
 use ims_domain::record::{Booking, Immunisation, Record};
 use ims_domain::wave::{Wave, WaveAction};

@@ -12,7 +12,7 @@ use ims_contact::nhs_notify::{Callback, CallbackAttributes};
 use ims_domain::invitation::MessageState;
 
 use crate::receipt::{Receipt, ReceiptError, Status};
-use crate::request::{Refused, body};
+use crate::request::{Refused, bytes};
 
 /// What NHS Notify's callbacks are known by.
 pub struct CallbackSecret {
@@ -51,7 +51,7 @@ pub(crate) fn read(request: ApiGatewayProxyRequest, secret: &CallbackSecret) -> 
         return Err(Refused::Token);
     }
     let signature = from_hexadecimal(&header("x-hmac-sha256-signature"));
-    let body = body(request)?;
+    let body = bytes(request)?;
     if !signature.is_some_and(|signature| hmac::verify(&secret.signing, &body, &signature).is_ok()) {
         return Err(Refused::Signature);
     }

@@ -54,7 +54,7 @@ pub fn read(request: ApiGatewayProxyRequest, token: &CallbackToken) -> Result<Re
     Receipt::parse(&body(request, token)?).map_err(Refused::Body)
 }
 
-/// The body of a request that carries the token.
+/// The bytes of the body of a request that carries the token.
 ///
 /// # Errors
 /// Why it is not taken.
@@ -66,11 +66,11 @@ pub fn body(request: ApiGatewayProxyRequest, token: &CallbackToken) -> Result<Ve
     if !header.and_then(|value| value.to_str().ok()).is_some_and(|value| token.is_in(value)) {
         return Err(Refused::Token);
     }
-    Receipt::parse(&body(request)?).map_err(Refused::Body)
+    bytes(request)
 }
 
 /// The bytes of a request's body.
-pub(crate) fn body(request: ApiGatewayProxyRequest) -> Result<Vec<u8>, Refused> {
+pub(crate) fn bytes(request: ApiGatewayProxyRequest) -> Result<Vec<u8>, Refused> {
     let body = request.body.unwrap_or_default();
     if request.is_base64_encoded {
         STANDARD.decode(body).map_err(|_| Refused::Body(ReceiptError::Base64))

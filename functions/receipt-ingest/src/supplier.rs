@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::print::{PrintReport, note, rows};
-use crate::request::{CallbackToken, Refused, body};
+use crate::request::{CallbackToken, body};
 use crate::{answer, refusal};
 
 /// Where status files are dropped.

@@ -60,7 +60,9 @@ mod tests {
             serde_json::from_str(include_str!("../../../tests/campaigns/flu.plan.json")).unwrap();
         let first = plan.waves.iter().map(|wave| wave.on).min().unwrap();
         assert_eq!(first, date(2025, 10, 6));
-        let rules = Rules::new(Definition { campaign: plan.campaign.clone(), version: 1, rules, plan, authors: vec![] }).unwrap();
+        let rules =
+            Rules::new(Definition { campaign: plan.campaign.clone(), version: 1, rules, plan, authors: vec![] })
+                .unwrap();
         assert!(!is_soon(&rules, date(2025, 9, 28)));
         assert!(is_soon(&rules, date(2025, 9, 29)) && is_soon(&rules, date(2025, 10, 5)));
         assert!(!is_soon(&rules, first), "its day: it is selected");

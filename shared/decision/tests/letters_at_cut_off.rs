@@ -9,7 +9,7 @@ use ims_domain::contact::{Channel, Reason};
 use ims_domain::invitation::{Invitation, InvitationState, Message, MessageState};
 use ims_domain::person::{Death, Membership};
 use ims_domain::{BatchId, MessageId, Person, PersonId};
-use ims_store::{Definition, Store, Tables};
+use ims_store::{AuditEntry, Definition, Store, Tables};
 use ims_testkit::dynamodb::DynamoDb;
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
@@ -43,15 +43,17 @@ impl Desk {
         let rules = include_str!("../../../tests/campaigns/flu.json").to_owned();
         let campaign = plan.campaign.clone();
         assert_eq!(campaign, CAMPAIGN);
-        store.create_definition(&Definition { campaign, version: 1, rules, plan }).await.expect("a definition");
+        let entry = AuditEntry::new(Timestamp::UNIX_EPOCH, "test", "define", String::new());
+        let definition = Definition { campaign, version: 1, rules, plan, authors: vec![] };
+        store.create_definition(&definition, &entry).await.expect("a definition");
         let wave: Wave = serde_json::from_value(json!({
             "campaign": CAMPAIGN, "wave": "w1", "state": WaveState::Selected, "selected_on": TODAY, "manifest": "m",
-            "definition": 1, "cohorts": [], "parts": 1,
+            "definition": 1, "cohorts": [], "parts": 1, "version": 1,
         }))
         .expect("a wave");
-        store.create_wave(&wave).await.expect("created");
-        let released = Wave { state: WaveState::Released, ..wave };
-        store.move_wave(&released, WaveState::Selected).await.expect("released");
+        store.create_wave(&wave, &entry).await.expect("created");
+        let released = Wave { state: WaveState::Released, version: 2, ..wave.clone() };
+        store.move_wave(&released, &wave, None).await.expect("released");
 
         let mut person = Person::new(PersonId(Uuid::from_u128(1)), "9990001014".parse().ok());
         person.version = 1;
@@ -75,6 +77,7 @@ impl Desk {
             queued_on: TODAY,
             sent_on: None,
             claimed_at: None,
+            provider: None,
             provider_id: None,
             batch: None,
             version: 1,

@@ -174,8 +174,7 @@ fn may_text(person: &Person, today: Date) -> bool {
 /// Whether the person may be telephoned, and has a number.
 #[must_use]
 pub fn may_telephone(person: &Person) -> bool {
-    let has_mobile =
-        !person.demographics.mobile.is_empty() && !person.number_is_disowned() && !person.number_is_dead();
+    let has_mobile = !person.demographics.mobile.is_empty() && !person.number_is_disowned() && !person.number_is_dead();
     let has_number = !person.demographics.telephone.is_empty() || has_mobile;
     has_number && !person.is_restricted() && !person.in_cohort("contact_no_telephone")
 }

@@ -80,9 +80,11 @@ mod tests {
 
     #[test]
     fn a_number_that_texts_do_not_reach_gives_way_to_the_post_until_there_is_another() {
-        for (fault, texts, calls) in
-            [(NumberFault::Dead, false, false), (NumberFault::NotMobile, false, true), (NumberFault::Silent, true, true)]
-        {
+        for (fault, texts, calls) in [
+            (NumberFault::Dead, false, false),
+            (NumberFault::NotMobile, false, true),
+            (NumberFault::Silent, true, true),
+        ] {
             let mut person = person();
             person.note_failed_text(fault, TODAY);
             assert_eq!(channel(&person, TODAY) == Some(Channel::Sms), texts, "{fault:?}");

@@ -442,6 +442,7 @@ mod tests {
             queued_on: TODAY,
             sent_on: Some(TODAY),
             claimed_at: None,
+            provider: None,
             provider_id: None,
             batch: None,
             version: 1,
@@ -458,6 +459,7 @@ mod tests {
             dose_schedule: None,
             steps: vec![],
             waves: vec![],
+            quiet_days: vec![],
         }
     }
 
