@@ -326,7 +326,7 @@ fn an_explanation_names_what_was_looked_at_and_the_kind_and_priority_of_the_rule
         [
             ("COHORT", None, Some(1), "everyone", None),
             ("PERSON.GENDER", Some(Filter), Some(10), "= 2", None),
-            ("TARGET.FLU.LAST_SUCCESSFUL_DATE", Some(Suppression), Some(20), "is_null ", None),
+            ("TARGET.FLU.LAST_SUCCESSFUL_DATE", Some(Suppression), Some(20), "is_null", None),
             // Of a virtual cohort everyone is a member.
             ("COHORT", Some(Suppression), Some(30), "MemberOf all,b", Some("c,all")),
         ]
