@@ -194,7 +194,7 @@ fn what_staff_attached_is_found_under_its_holders_number_and_does_not_tell_the_o
     let search = by_patient(json!({"patient.identifier": [NUMBER], "-immunization.target": ["FLU"]}));
     let types = permitted(&gate(), "EMIS", &search).unwrap();
     let found = covered(&search, &[search.number], &types, vec![attached], false).unwrap();
-    let bundle = search.bundle("http://127.0.0.1/api", &types, &found, || Uuid::nil());
+    let bundle = search.bundle("http://127.0.0.1/api", &types, &found, Uuid::nil);
     assert_eq!((bundle["total"].as_u64(), bundle["entry"].as_array().unwrap().len()), (Some(1), 2));
     assert_eq!(bundle["entry"][0]["resource"]["patient"]["identifier"]["value"], "9990001014");
     assert_eq!(bundle["entry"][1]["resource"]["id"], "9990001014");
