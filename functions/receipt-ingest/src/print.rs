@@ -95,11 +95,14 @@ impl PrintReport {
     }
 }
 
+/// A row of a status file: its line, and its report or what is wrong with it.
+pub type Row = (usize, Result<PrintReport, ReportError>);
+
 /// The reports of a status file, each with its line; rows that are wrong are errors of their own.
 ///
 /// # Errors
 /// Where the header is another.
-pub fn rows(file: &str) -> Result<Vec<(usize, Result<PrintReport, ReportError>)>, ReportError> {
+pub fn rows(file: &str) -> Result<Vec<Row>, ReportError> {
     let mut lines = file.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
     let header = lines.next().map(|(_, line)| line.trim_start_matches('\u{feff}'));
     if header != Some(HEADER.join(",").as_str()) {

@@ -82,7 +82,7 @@ impl Set {
         self.runs.len() > 1 || self.runs.iter().any(|run| run.arabic)
     }
 
-    /// What the line says, in the order of reading, with a space at its end.
+    #[cfg(test)]
     pub(super) fn text(&self) -> String {
         self.runs.iter().map(|run| run.text.as_str()).collect()
     }
