@@ -52,7 +52,7 @@ pub(crate) fn read(request: ApiGatewayProxyRequest, secret: &CallbackSecret) -> 
     }
     let signature = from_hexadecimal(&header("x-hmac-sha256-signature"));
     let body = bytes(request)?;
-    if !signature.is_some_and(|signature| hmac::verify(&secret.signing, &body, &signature).is_ok()) {
+    if signature.is_none_or(|signature| hmac::verify(&secret.signing, &body, &signature).is_err()) {
         return Err(Refused::Signature);
     }
     let wrong = |error: serde_json::Error| ReceiptError::Json { line: error.line(), column: error.column() };

@@ -138,13 +138,13 @@ pub fn effect(message: &Message, report: &PrintReport) -> Effect {
     if message.state == MessageState::Failed && held.is_none() {
         return Effect::Odd("the letter could not be typeset");
     }
-    Effect::Move(Message {
+    Effect::Move(Box::new(Message {
         state: report.status.state(),
         detail: Some(report.status.name().to_owned()),
         provider_id: message.provider_id.clone().or_else(|| Some(report.batch.to_string())),
         version: message.version + 1,
         ..message.clone()
-    })
+    }))
 }
 
 /// Notes a report on its letter.
@@ -227,7 +227,7 @@ mod tests {
                     let mut held = letter(begin);
                     for status in &order {
                         if let Effect::Move(moved) = effect(&held, &report(*status)) {
-                            held = moved;
+                            held = *moved;
                         }
                     }
                     assert_eq!((held.state, held.detail.as_deref()), (state, Some(last.name())), "{order:?}");

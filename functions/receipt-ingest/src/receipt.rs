@@ -100,7 +100,7 @@ impl Receipt {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// The message as it is afterwards.
-    Move(Message),
+    Move(Box<Message>),
     /// It says nothing new: repeated, overtaken, or not final.
     Nothing,
     /// It should not have come; why.
@@ -127,13 +127,13 @@ pub fn effect(message: &Message, receipt: &Receipt) -> Effect {
     if !message.state.accepts_receipt(to) {
         return Effect::Nothing;
     }
-    Effect::Move(Message {
+    Effect::Move(Box::new(Message {
         state: to,
         detail,
         provider_id: message.provider_id.clone().or_else(|| Some(receipt.id.clone())),
         version: message.version + 1,
         ..message.clone()
-    })
+    }))
 }
 
 #[cfg(test)]
@@ -217,7 +217,7 @@ pub(crate) mod tests {
             let mut held = message(Sending);
             for status in order {
                 if let Effect::Move(moved) = effect(&held, &receipt(*status)) {
-                    held = moved;
+                    held = *moved;
                 }
             }
             assert_eq!((held.state, held.detail), (Delivered, None), "{order:?}");

@@ -353,7 +353,7 @@ impl World {
             if stands != one.stands {
                 return Err(format!("person {person} stands {stands:?}, not {:?}: {held:?}", one.stands));
             }
-            for step in 0..STEPS.len() {
+            for (step, named) in STEPS.iter().enumerate() {
                 let message = store.message(self.message(person, step)).await.unwrap();
                 let text = match message.as_ref().map(|message| message.state) {
                     None => None,
@@ -366,10 +366,10 @@ impl World {
                 let taken = self.taken.get(&self.message(person, step)).copied().unwrap_or_default();
                 if (text, taken) != (one.texts[step], one.taken[step]) {
                     let expected = (one.texts[step], one.taken[step]);
-                    return Err(format!("person {person}, {:?}: {:?}, not {expected:?}", STEPS[step], (text, taken)));
+                    return Err(format!("person {person}, {named:?}: {:?}, not {expected:?}", (text, taken)));
                 }
                 if taken > 1 {
-                    return Err(format!("person {person}, {:?}: taken {taken} times", STEPS[step]));
+                    return Err(format!("person {person}, {named:?}: taken {taken} times"));
                 }
             }
             let call = store.call(CAMPAIGN, self.ids[person], 1).await.unwrap().is_some();

@@ -274,7 +274,9 @@ async fn process(setting: &Setting, shared: &Shared, killing: bool, kills: &Atom
     let new = || dispatcher(&setting.notify, DEADLINE, limits, FENCE, Arc::new(Timestamp::now));
     let mut alive = new()?;
     loop {
-        let (number, job) = match { jobs(shared).take() } {
+        // Not taken in the match itself, which would hold the lock throughout.
+        let taken = jobs(shared).take();
+        let (number, job) = match taken {
             Ok(taken) => taken,
             Err(true) => return Ok(()),
             Err(false) => {

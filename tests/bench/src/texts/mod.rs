@@ -23,7 +23,7 @@ use ims_domain::contact::Channel;
 use ims_domain::invitation::{Invitation, InvitationState, Message, MessageState};
 use ims_domain::person::{Death, Demographics};
 use ims_domain::{MessageId, Person, PersonId};
-use ims_store::{Definition, Item, Store, Table, keys, to_item};
+use ims_store::{AuditEntry, Definition, Item, Store, Table, keys, to_item};
 use ims_testkit::population::nhs_number;
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
@@ -122,9 +122,11 @@ async fn release(store: &Store) -> Result<()> {
     let folder = xtask::workspace_root().join("tests/campaigns");
     let read = |file: &str| std::fs::read_to_string(folder.join(file)).with_context(|| format!("reading {file}"));
     let plan: ContactPlan = serde_json::from_str(&read("flu.plan.json")?)?;
-    let definition = Definition { campaign: CAMPAIGN.to_owned(), version: 1, rules: read("flu.json")?, plan };
-    store.create_definition(&definition).await?;
-    let mut wave = Wave {
+    let (campaign, rules) = (CAMPAIGN.to_owned(), read("flu.json")?);
+    let definition = Definition { campaign, version: 1, rules, plan, authors: Vec::new() };
+    let entry = AuditEntry::new(Timestamp::now(), "benchmark", "release", WAVE.to_owned());
+    store.create_definition(&definition, &entry).await?;
+    let selected = Wave {
         campaign: CAMPAIGN.to_owned(),
         wave: WAVE.to_owned(),
         state: WaveState::Selected,
@@ -137,10 +139,14 @@ async fn release(store: &Store) -> Result<()> {
         candidates: 0,
         claims: 0,
         claims_sent: true,
+        released_on: None,
+        authors: Vec::new(),
+        deeds: Vec::new(),
+        version: 1,
     };
-    store.create_wave(&wave).await?;
-    wave.state = WaveState::Released;
-    Ok(store.move_wave(&wave, WaveState::Selected).await?)
+    store.create_wave(&selected, &entry).await?;
+    let released = Wave { state: WaveState::Released, version: 2, ..selected.clone() };
+    Ok(store.move_wave(&released, &selected, Some(&entry)).await?)
 }
 
 /// Writes people, each with an invitation and a text that is queued; those of whom `dead` is true have died since.
