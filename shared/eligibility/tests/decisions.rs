@@ -162,6 +162,24 @@ fn the_live_iteration_is_the_one_that_started_last_by_london_time() {
     ] {
         assert_eq!(live(now).as_deref(), expected, "{now}");
     }
+    // Of a day, the iteration that is live at its noon.
+    for (day, expected) in [
+        ("20260831", None),
+        ("20260901", Some("it-1")),
+        ("20261024", Some("it-1")),
+        ("20261025", Some("it-2")),
+        ("20270331", Some("it-2")),
+        ("20270401", None),
+    ] {
+        assert_eq!(campaign.iteration_on(date(day)).map(|live| live.id.as_str()), expected, "{day}");
+    }
+}
+
+#[test]
+fn a_status_is_written_as_the_service_writes_it() {
+    let all = [Status::NotEligible, Status::NotActionable, Status::Actionable];
+    assert_eq!(all.map(Status::as_str), ["NotEligible", "NotActionable", "Actionable"]);
+    assert!(all.is_sorted(), "the worst first");
 }
 
 #[test]
@@ -208,6 +226,9 @@ fn texts_are_filled_with_the_persons_values() {
         ("[[TARGET.FLU.BOOKED_APPOINTMENT_DATE:ADD_DAYS(3)]]?", "?"),
         ("[[PERSON.GENDER]]?", "?"),
         ("no [[ token", "no [[ token"),
+        // A token lies within one line.
+        ("first\n[[PERSON.POSTCODE]]\nlast", "first\nCB3 8DX\nlast"),
+        ("one [[PERSON\n.POSTCODE]] two [[PERSON.POSTCODE]]", "one [[PERSON\n.POSTCODE]] two CB3 8DX"),
     ] {
         assert_eq!(text(template).as_deref(), Ok(expected), "{template}");
     }
@@ -278,31 +299,6 @@ fn of_two_campaigns_for_a_condition_the_later_iteration_answers() {
     let twins = [campaigns[0].clone(), version("twin", "20260901", "twin")];
     assert!(matches!(ask(&twins, None), Err(Refusal::Internal(_))), "two campaigns from the same moment");
     assert_eq!(campaign(json!([]), json!([])).target, "FLU");
-}
-
-/// What was found about a rule for one cohort is not taken for another rule's answer for the next.
-#[test]
-fn rules_are_told_apart_however_many_there_are() {
-    let name = |place: usize| format!("A{place}");
-    let rules: Vec<Value> =
-        (0..300i64).map(|place| rule("S", &format!("r{place}"), place, &format!("A{place}"), "=", "Y")).collect();
-    let compiled = compile(json!([everyone("first", 1), everyone("second", 2)]), json!(rules));
-    for place in [0, 1, 62, 63, 64, 65, 127, 128, 191, 192, 255, 256, 257, 299] {
-        let attribute = name(place);
-        let facts = person(&[(attribute.as_str(), "Y")], &[]);
-        let decision = compiled.decide(&facts, date("20261001"));
-        assert_eq!((decision.status, names(&decision)), (Status::NotActionable, vec![format!("r{place}").as_str()]));
-        assert_eq!(compiled.status(&facts, date("20261001")), (Status::NotActionable, Some("first")), "{place}");
-        let held: Vec<&str> = decision
-            .explanation
-            .iter()
-            .filter(|step| step.outcome == Outcome::Matched)
-            .filter_map(|step| step.rule.as_deref())
-            .collect();
-        assert_eq!(held, [format!("r{place}"), format!("r{place}")], "once for each cohort");
-    }
-    let nobody = compiled.status(&person(&[], &[]), date("20261001"));
-    assert_eq!(nobody, (Status::Actionable, Some("first")));
 }
 
 #[test]

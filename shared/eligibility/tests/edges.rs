@@ -126,3 +126,22 @@ fn a_campaign_is_live_on_both_its_ends_and_on_no_day_beside() {
         assert_eq!(campaign.live_iteration(now.parse().expect("a time")).is_some(), live, "{now}");
     }
 }
+
+#[test]
+fn what_is_known_through_a_reference_is_what_is_known() {
+    let labels = json!({"AttributeLevel": "COHORT", "AttributeName": "COHORT_LABEL"});
+    let target = json!({"AttributeLevel": "TARGET", "AttributeTarget": "FLU", "AttributeName": "VALID_DOSES_COUNT"});
+    let mut facts = person(&[("X", "1")], &["carers", "staff"]);
+    facts.targets.insert("FLU".into(), [("VALID_DOSES_COUNT".to_owned(), "2".to_owned())].into());
+    for rule in [
+        rule("F", "own", 1, "X", "=", "1"),
+        with(rule("F", "of a target", 1, "X", "=", "2"), target),
+        with(rule("F", "of cohorts, as text", 1, "X", "contains", "carers,staff"), labels.clone()),
+        with(rule("F", "of cohorts", 1, "X", "MemberOf", "staff"), labels),
+    ] {
+        let compiled = compile(json!([cohort("staff", 1)]), json!([rule.clone()]));
+        let today = date("20261001");
+        assert_eq!(compiled.status(&facts, today).0, Status::NotEligible, "{rule}");
+        assert_eq!(compiled.status(&&facts, today).0, Status::NotEligible, "{rule}, through a reference");
+    }
+}

@@ -111,6 +111,10 @@ fn one_mistake_one_problem() {
         (action, "ActionDescription", json!("-item"), "-item"),
         (action, "ActionDescription", json!("see [here] (https://x.uk)"), "[here]"),
         (action, "ActionDescription", json!("[[PERSON.DATE_OF_BIRTH:DAY()]]"), "DAY()"),
+        (action, "ActionDescription", json!("[[PERSON.]]"), "a part of its name is empty"),
+        (action, "ActionDescription", json!("[[TARGET..LAST_SUCCESSFUL_DATE]]"), "a part of its name is empty"),
+        (action, "ActionDescription", json!("[[PLANET.NAME]]"), "names \"PLANET\""),
+        (action, "ActionDescription", json!("[[PERSON.POSTCODE.SECTOR]]"), "write [[PERSON.attribute]]"),
     ];
     for (object, key, value, shown) in table {
         let mut campaign = good();
