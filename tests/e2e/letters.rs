@@ -86,7 +86,7 @@ async fn letters_go_out_in_batches_of_one_language_and_are_followed_to_the_door(
         (status["wave"]["state"] == "selected").then_some(())
     })
     .await;
-    planning(json!({"action": "release", "campaign": campaign, "wave": "w1"})).await;
+    stack.running.release(&campaign, "w1").await.unwrap();
     eventually("letters wait", 60, async || (letters(&stack, &campaign).await.len() == 4).then_some(())).await;
 
     stack.running.invoke("letter-dispatch", &json!({"action": "seal"})).await.unwrap();

@@ -13,6 +13,7 @@ use ims_contact::manifest::{ManifestLetter, PrintManifest, digest};
 use ims_decision::stop_reason;
 use ims_domain::contact::{Channel, Reason};
 use ims_domain::invitation::{Message, MessageState};
+use ims_domain::letter::PrintStatus;
 use ims_domain::{BatchId, MessageId, Person, PersonId};
 use ims_messaging::Bucket;
 use ims_store::AuditEntry;
@@ -95,10 +96,7 @@ async fn look_again_at(dispatcher: &Dispatcher, id: PersonId) -> Result<(), Disp
     let invitations = store.invitations(id).await?;
     let messages =
         store.messages(invitations.iter().flat_map(|invitation| invitation.messages.iter().copied())).await?;
-    let is_sealed = |message: &&Message| {
-        message.channel == Channel::Letter && matches!(message.state, MessageState::Sending | MessageState::Sent)
-    };
-    for message in messages.iter().filter(is_sealed) {
+    for message in messages.iter().filter(|message| message.channel == Channel::Letter && can_be_stopped(message)) {
         let Some(batch) = message.batch else { continue };
         // Without a manifest nothing is sealed, and whoever seals it looks again then.
         let Some(manifest) = sealed(dispatcher, &message.campaign, batch).await? else { continue };
@@ -118,6 +116,13 @@ async fn is_past(dispatcher: &Dispatcher, manifest: &PrintManifest) -> Result<bo
     Ok(dispatcher.service.clock.now().await? >= manifest.cut_off)
 }
 
+/// Whether a letter is still with the supplier, as far as it has said.
+fn can_be_stopped(message: &Message) -> bool {
+    let said = message.detail.as_deref().and_then(PrintStatus::parse);
+    matches!(message.state, MessageState::Sending | MessageState::Sent)
+        && said.is_none_or(|status| status < PrintStatus::Dispatched)
+}
+
 /// Puts a letter on the stop-list where something now stands against it; whether it must leave the file as well.
 async fn decide(
     dispatcher: &Dispatcher,
@@ -126,6 +131,9 @@ async fn decide(
     message: &Message,
     person: &Person,
 ) -> Result<bool, DispatchError> {
+    if !can_be_stopped(message) {
+        return Ok(false);
+    }
     let service = &dispatcher.service;
     let today = service.clock.today().await?;
     let Some(reason) = stop_reason(&service.store, &dispatcher.rules, message, person, today).await? else {
@@ -191,4 +199,27 @@ async fn to_purge(dispatcher: &Dispatcher, manifest: &PrintManifest) -> Result<B
     let keys = dispatcher.service.objects.list(Bucket::Print, &prefix, "").await?;
     let place = |key: &String| key.strip_prefix(&prefix)?.strip_suffix("-purged.json")?.parse().ok();
     Ok(keys.iter().filter_map(place).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compose::tests::message;
+
+    #[test]
+    fn a_letter_is_stopped_only_while_the_supplier_has_it() {
+        for (state, detail, can) in [
+            (MessageState::Sending, None, true),
+            (MessageState::Sent, None, true),
+            (MessageState::Sent, Some("ENCLOSED"), true),
+            (MessageState::Sent, Some("DISPATCHED"), false),
+            (MessageState::Delivered, Some("DELIVERED"), false),
+            (MessageState::Failed, Some("RETURNED"), false),
+            (MessageState::Queued, None, false),
+            (MessageState::Withdrawn, Some("dead"), false),
+        ] {
+            let letter = Message { state, detail: detail.map(str::to_owned), ..message() };
+            assert_eq!(can_be_stopped(&letter), can, "{state:?} {detail:?}");
+        }
+    }
 }
