@@ -26,6 +26,7 @@ FORBIDDEN = {
     "ims-domain": [*AWS, *ASYNC, "serde_json", "ims-*"],
     "ims-eligibility": [*AWS, *ASYNC, "arrow", "parquet"],
     "ims-uptake": [*AWS, *ASYNC],
+    "ims-planning": [*AWS, *ASYNC, "serde_json", "rand*", "ims-store", "ims-snapshot", "ims-decision"],
     "ims-fhir": [*AWS, *ASYNC, "ims-store"],
     "ims-snapshot": [*AWS, "serde_dynamo", "ims-store"],
     "ims-store": ["ims-eligibility", "ims-snapshot", "ims-decision", "arrow", "parquet"],

@@ -1,29 +1,44 @@
 //! `cohort-selection`: the campaign's rules on one snapshot part; an ordered list of candidates in the work bucket.
 //!
-//! Higher cohorts come first; within a cohort the lot decides. The same job again writes the same object. Where the selection
-//! of an earlier day was kept, only those are looked at who can have changed since.
+//! Higher cohorts come first; within a cohort the lot decides. A wave that has a plan takes of each kind of candidate as many as
+//! the plan says. The same job again writes the same object. Where the selection of an earlier day was kept, only those are looked
+//! at who can have changed since.
 
 mod kept;
+mod planning;
 
 use ims_decision::{DecisionError, Rules, RulesCache};
 use ims_domain::PersonId;
 use ims_domain::wave::Wave;
 use ims_messaging::{Bucket, KeepJob, MessagingError, ObjectError, PartJob, PreviewJob, SelectionJob, handle_each};
-use ims_runtime::Service;
-use ims_snapshot::{Kept, Manifest, PersonRow, SnapshotError, Version, compare};
+use ims_runtime::clock::ClockError;
+use ims_runtime::{Service, Trigger, UnknownEvent};
+use ims_snapshot::{Kept, Manifest, PersonRow, SnapshotError, Version, compare, read_parquet};
 use ims_store::{Definition, PartResult, StoreError};
 use serde_json::Value;
 use thiserror::Error;
 
-/// A candidate: place of the cohort, lot, person, dose, cohort. The list is ordered by these.
+pub use planning::{PlanError, Request};
+
+/// A candidate: place of the cohort, lot, person, dose, cohort. The list is ordered by these. Where the wave has a plan, the place
+/// has the plan's day before the cohort's place: 65,536 for each.
 pub type Candidate = (u32, u64, PersonId, u8, String);
 
 /// Why the function failed.
 #[derive(Debug, Error)]
 pub enum SelectionError {
-    /// The event is not queue messages.
-    #[error("the event cannot be read: {0}")]
-    Event(#[from] serde_json::Error),
+    /// The event is neither queue messages nor a request.
+    #[error(transparent)]
+    Event(#[from] UnknownEvent),
+    /// An object of a plan, or an answer, is not what it should be.
+    #[error("JSON that cannot be read or written: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Plans.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// Business clock.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
     /// Something that must be there is not.
     #[error("there is no {0}")]
     Absent(String),
@@ -44,15 +59,20 @@ pub enum SelectionError {
     Snapshot(#[from] SnapshotError),
 }
 
-/// Handles queue messages.
+/// Handles queue messages, or a request about a plan.
 ///
 /// # Errors
-/// Where the event is no queue messages; a failed message is reported in the answer.
+/// Where the event is neither, or a request cannot be carried out; a failed message is reported in the answer.
 pub async fn handle(service: &Service, rules: &RulesCache, event: Value) -> Result<Value, SelectionError> {
-    let answer = handle_each(serde_json::from_value(event)?, |job: SelectionJob| async move {
+    let messages = match Trigger::<Request>::read(event)? {
+        Trigger::Messages(messages) => messages,
+        Trigger::Request(request) => return Box::pin(planning::answer(service, rules, request)).await,
+    };
+    let answer = handle_each(messages, |job: SelectionJob| async move {
         match job {
             SelectionJob::Wave(job) => Box::pin(select(service, rules, job)).await,
             SelectionJob::Preview(job) => Box::pin(preview(service, rules, job)).await,
+            SelectionJob::Plan(job) => Box::pin(planning::count_part(service, rules, job)).await,
             SelectionJob::Keep(job) => Box::pin(keep(service, rules, job)).await,
         }
     })
@@ -67,8 +87,14 @@ async fn select(service: &Service, rules: &RulesCache, job: PartJob) -> Result<(
     let manifest: Manifest = service.objects.read_json(Bucket::Snapshot, &Manifest::key(&wave.manifest)).await?;
     let asked = kept::Asked { rules: &rules, manifest: &manifest, part: job.part, day: wave.selected_on };
     let (kept, decided) = kept::select(service, &asked).await?;
-    let (eligible, candidates) = (kept.eligible(), candidates(&rules, &wave, &kept)?);
+    let (eligible, mut candidates) = (kept.eligible(), candidates(&rules, &wave, &kept)?);
     let people = manifest.part::<PersonRow>(job.part).map_or(0, |part| part.rows);
+    if let Some((draft, quota)) = planning::quota(service, &job.campaign, (&job.wave, wave.parts), job.part).await? {
+        let key = manifest.part_key::<PersonRow>(job.part);
+        let key = key.ok_or_else(|| absent(&format!("snapshot part {}", job.part)))?;
+        let rows: Vec<PersonRow> = read_parquet(service.objects.read(Bucket::Snapshot, key).await?)?;
+        candidates = planning::taken(candidates, &rows, &draft, quota);
+    }
     let result = PartResult {
         part: job.part,
         people,
@@ -149,6 +175,8 @@ fn candidates(rules: &Rules, wave: &Wave, kept: &Kept) -> Result<Vec<Candidate>,
 
 #[cfg(test)]
 mod tests {
+    use ims_messaging::PlanJob;
+
     use super::*;
 
     #[tokio::test]
@@ -165,14 +193,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_job_is_a_part_of_a_wave_or_of_a_preview_or_of_what_is_kept() {
-        let (of_wave, of_preview) = (
+    async fn a_job_is_a_part_of_a_wave_of_a_preview_of_a_plan_or_of_what_is_kept() {
+        let (of_wave, of_preview, of_plan) = (
             PartJob { campaign: "flu".into(), wave: "w1".into(), part: 2 },
             PreviewJob { campaign: "flu".into(), draft: "d".into(), part: 2 },
+            PlanJob { campaign: "flu".into(), plan: "d".into(), part: 2 },
         );
         let read = |text: String| serde_json::from_str::<SelectionJob>(&text).unwrap();
         assert_eq!(read(serde_json::to_string(&of_wave).unwrap()), SelectionJob::Wave(of_wave));
         assert_eq!(read(serde_json::to_string(&of_preview).unwrap()), SelectionJob::Preview(of_preview));
+        assert_eq!(read(serde_json::to_string(&of_plan).unwrap()), SelectionJob::Plan(of_plan));
         let of_kept = KeepJob {
             campaign: "flu".into(),
             definition: 3,

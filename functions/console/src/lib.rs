@@ -19,6 +19,7 @@ mod matching;
 mod messages;
 mod person;
 pub mod picture;
+mod plan;
 pub mod rooms;
 pub mod session;
 mod sign_in;
@@ -214,7 +215,12 @@ pub fn router(console: Arc<Console>) -> Router {
         .merge(room(
             &console,
             Room::Waves,
-            &[("/waves", get(waves::page)), ("/waves/{campaign}/{wave}", get(wave::one).post(wave::act))],
+            &[
+                ("/waves", get(waves::page)),
+                ("/waves/plan", get(plan::choose).post(plan::count)),
+                ("/waves/plan/{campaign}/{draft}", get(plan::one).post(plan::adopt)),
+                ("/waves/{campaign}/{wave}", get(wave::one).post(wave::act)),
+            ],
         ))
         .merge(room(
             &console,

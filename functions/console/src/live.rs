@@ -38,12 +38,14 @@ pub struct Live {
     feed_intake: Option<String>,
     /// Name of the function that plans and governs waves.
     wave_planning: Option<String>,
+    /// Name of the function that counts candidates and makes plans.
+    cohort_selection: Option<String>,
 }
 
 impl Live {
     /// With dead-letter queues from `IMS_DLQ_<NAME>` and `IMS_QUEUE_UNDELIVERED`; one that is not set is shown as such.
     /// `IMS_FUNCTION_FEED_INTAKE` names the function that decisions about feed files go to, `IMS_FUNCTION_WAVE_PLANNING`
-    /// that for waves.
+    /// that for waves, `IMS_FUNCTION_COHORT_SELECTION` that for their plans.
     pub async fn from_env(service: Service) -> Self {
         let dead = Queue::ALL
             .into_iter()
@@ -51,8 +53,9 @@ impl Live {
             .collect();
         let lambda = aws_sdk_lambda::Client::new(&service.settings.aws().await);
         let undelivered = settings::optional("IMS_QUEUE_UNDELIVERED");
+        let cohort_selection = settings::optional("IMS_FUNCTION_COHORT_SELECTION");
         let (feed_intake, wave_planning) = (settings::optional(FEED_INTAKE), settings::optional(WAVE_PLANNING));
-        Self { service, dead, undelivered, lambda, feed_intake, wave_planning }
+        Self { service, dead, undelivered, lambda, feed_intake, wave_planning, cohort_selection }
     }
 
     /// Invokes a function; what it says where it refuses.
@@ -73,6 +76,22 @@ impl Live {
         }
         let told = answer.payload().map(|told| told.as_ref().to_vec()).unwrap_or_default();
         let told: Value = serde_json::from_slice(&told).unwrap_or_default();
+        Ok(Err(told["errorMessage"].as_str().unwrap_or("it failed").to_owned()))
+    }
+
+    /// Asks `cohort-selection`; what it says where it refuses.
+    async fn ask_selection(&self, request: &Value) -> Result<Result<Value, String>, SourceError> {
+        let failed = "the function cohort-selection";
+        let name = self.cohort_selection.as_ref().ok_or("IMS_FUNCTION_COHORT_SELECTION is not set");
+        let name = name.map_err(SourceError::of(failed))?;
+        let payload = Blob::new(request.to_string().into_bytes());
+        let answer = self.lambda.invoke().function_name(name).payload(payload).send().await;
+        let answer = answer.map_err(SourceError::of(failed))?;
+        let told = answer.payload().map(AsRef::as_ref).unwrap_or_default();
+        let told: Value = serde_json::from_slice(told).map_err(SourceError::of(failed))?;
+        if answer.function_error().is_none() {
+            return Ok(Ok(told));
+        }
         Ok(Err(told["errorMessage"].as_str().unwrap_or("it failed").to_owned()))
     }
 
@@ -162,6 +181,10 @@ impl Source for Live {
 
     fn campaigns(&self) -> BoxFuture<'_, Result<Vec<CampaignRecord>, SourceError>> {
         Box::pin(async { self.read_campaigns().await.map_err(SourceError::of("the campaigns")) })
+    }
+
+    fn plan_waves(&self, request: Value) -> BoxFuture<'_, Result<Result<Value, String>, SourceError>> {
+        Box::pin(async move { self.ask_selection(&request).await })
     }
 
     fn wave<'a>(&'a self, campaign: &'a str, wave: &'a str) -> BoxFuture<'a, Result<Option<Wave>, SourceError>> {

@@ -167,6 +167,11 @@ pub trait Source: Send + Sync {
     fn business_now(&self) -> BoxFuture<'_, Result<Timestamp, SourceError>>;
     /// All campaigns, by name.
     fn campaigns(&self) -> BoxFuture<'_, Result<Vec<CampaignRecord>, SourceError>>;
+    /// Has `cohort-selection` answer a request about a wave's plan; what it says where it refuses.
+    fn plan_waves(
+        &self,
+        request: serde_json::Value,
+    ) -> BoxFuture<'_, Result<Result<serde_json::Value, String>, SourceError>>;
     /// A wave as it is now.
     fn wave<'a>(&'a self, campaign: &'a str, wave: &'a str) -> BoxFuture<'a, Result<Option<Wave>, SourceError>>;
     /// Has `wave-planning` do something to a wave; what it says where it refuses.

@@ -18,6 +18,7 @@ use ims_store::{
 };
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
+use serde_json::Value;
 use tower::ServiceExt;
 
 use super::*;
@@ -69,6 +70,8 @@ struct Given {
     /// What was counted so far, part by part.
     previewed: Arc<Mutex<Vec<Comparison>>>,
     rulings: Arc<Mutex<Vec<FileRuling>>>,
+    /// What was asked about plans of waves.
+    asked: Arc<Mutex<Vec<Value>>>,
     orders: Arc<Mutex<Vec<WaveOrder>>>,
     /// Files of the watch over waves.
     watched: BTreeMap<String, String>,
@@ -99,6 +102,10 @@ impl Source for Given {
     }
     fn campaigns(&self) -> BoxFuture<'_, Result<Vec<CampaignRecord>, SourceError>> {
         Box::pin(async { Ok(self.campaigns.clone()) })
+    }
+    fn plan_waves(&self, request: Value) -> BoxFuture<'_, Result<Result<Value, String>, SourceError>> {
+        self.asked.lock().unwrap().push(request.clone());
+        Box::pin(async move { Ok(plans::answer(&request)) })
     }
     fn wave<'a>(&'a self, campaign: &'a str, wave: &'a str) -> BoxFuture<'a, Result<Option<Wave>, SourceError>> {
         let mut waves = self.campaigns.iter().flat_map(|record| &record.waves);
@@ -264,6 +271,7 @@ fn nothing() -> Given {
         queued: Arc::default(),
         previewed: Arc::default(),
         rulings: Arc::default(),
+        asked: Arc::default(),
         orders: Arc::default(),
         watched: BTreeMap::new(),
         is_audited: true,
@@ -812,6 +820,7 @@ mod governed;
 mod held;
 mod matching;
 mod people;
+mod plans;
 
 #[tokio::test]
 async fn messages_are_told_by_what_became_of_them_and_small_counts_of_a_region_are_not() {

@@ -9,7 +9,7 @@ use ims_domain::wave::{Wave, WaveState};
 use maud::{Markup, html};
 
 use crate::layout::{Frame, Problem, empty};
-use crate::rooms::Room;
+use crate::rooms::{Role, Room};
 use crate::session::Staff;
 use crate::wave::address;
 use crate::{Console, Shared, campaigns, watched, words};
@@ -52,10 +52,10 @@ pub(crate) async fn page(
     let frame = Frame { console: &console, staff: Some(&staff), room: Some(Room::Waves), title: "Waves" };
     let chosen = form_urlencoded::parse(query.as_deref().unwrap_or_default().as_bytes())
         .find_map(|(name, value)| (name == "campaign" && !value.is_empty()).then(|| value.into_owned()));
-    frame.answer(body(&console, chosen.as_deref()).await.map(|body| (body, None)))
+    frame.answer(body(&console, chosen.as_deref(), staff.role == Role::Planner).await.map(|body| (body, None)))
 }
 
-async fn body(console: &Console, chosen: Option<&str>) -> Result<Markup, Problem> {
+async fn body(console: &Console, chosen: Option<&str>, is_planner: bool) -> Result<Markup, Problem> {
     let all = console.campaigns().await.map_err(|error| Problem::unreadable(&error))?;
     if let Some(chosen) = chosen
         && !all.iter().any(|record| record.definition.campaign == chosen)
@@ -85,6 +85,7 @@ async fn body(console: &Console, chosen: Option<&str>) -> Result<Markup, Problem
     let now = console.source().now();
     Ok(html! {
         h1 { "Waves" }
+        @if is_planner { p { a href=(console.link("/waves/plan")) { "Plan a wave" } } }
         @if !rows.is_empty() { (watched::alarms(console, watch.as_ref(), None, now)) }
         @if !all.is_empty() {
             form class="ims-filters" method="get" action=(console.link("/waves")) {

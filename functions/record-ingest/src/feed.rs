@@ -31,6 +31,10 @@ pub const COHORT_LIST: [&str; 6] = ["RECORD_TYPE", "NHS_NUMBER", "COHORT_LABEL",
 /// Details feed, in order.
 pub const DETAILS: [&str; 5] = ["NHS_NUMBER", "FIELD", "VALUE", "SOURCE", "CHANGE_TIME_STAMP"];
 
+/// Capacity feed, in order.
+pub const CAPACITY: [&str; 9] =
+    ["ODS_CODE", "SITE_NAME", "LATITUDE", "LONGITUDE", "SERVICE", "DATE", "TIME", "SLOT_LENGTH", "CAPACITY"];
+
 /// Bookings extract, in order.
 #[rustfmt::skip]
 pub const BOOKINGS: [&str; 20] = [
@@ -54,11 +58,20 @@ pub enum Feed {
     CohortList,
     /// Ethnic category and contact details as others than the demographics service state them.
     Details,
+    /// Appointments that sites offer.
+    Capacity,
 }
 
 impl Feed {
-    const ALL: [Self; 6] =
-        [Self::Vaccinations, Self::Demographics, Self::Cohorts, Self::Bookings, Self::CohortList, Self::Details];
+    const ALL: [Self; 7] = [
+        Self::Vaccinations,
+        Self::Demographics,
+        Self::Cohorts,
+        Self::Bookings,
+        Self::CohortList,
+        Self::Details,
+        Self::Capacity,
+    ];
 
     /// Name, as a file's item holds it.
     #[must_use]
@@ -70,6 +83,7 @@ impl Feed {
             Self::Bookings => "bookings",
             Self::CohortList => "cohortlist",
             Self::Details => "details",
+            Self::Capacity => "capacity",
         }
     }
 
@@ -82,6 +96,7 @@ impl Feed {
             Self::Cohorts | Self::CohortList => "COHORTS",
             Self::Bookings => "BOOKINGS",
             Self::Details => "DETAILS",
+            Self::Capacity => "CAPACITY",
         }
     }
 
@@ -101,6 +116,7 @@ impl Feed {
             Self::Bookings => &BOOKINGS,
             Self::CohortList => &COHORT_LIST,
             Self::Details => &DETAILS,
+            Self::Capacity => &CAPACITY,
         }
     }
 
@@ -121,7 +137,8 @@ impl Feed {
             let (system, value) = Row::new(record).identifier();
             return (!system.is_empty() && !value.is_empty()).then(|| format!("{value}^{system}"));
         }
-        let place = self.columns().iter().position(|column| *column == "NHS_NUMBER")?;
+        let key = if self == Self::Capacity { "ODS_CODE" } else { "NHS_NUMBER" };
+        let place = self.columns().iter().position(|column| *column == key)?;
         record.get(place).map(str::trim).filter(|number| !number.is_empty()).map(str::to_owned)
     }
 }
@@ -230,6 +247,7 @@ mod tests {
             ("COHORTS_V1_x26_20251001t05010000.CSV", Feed::Cohorts, "X26", None, "20251001T050100"),
             ("Bookings_v1_X26_20251001T05020000.csv", Feed::Bookings, "X26", None, "20251001T050200"),
             ("CohortList_v1_X26_20251001T05030000.csv", Feed::CohortList, "X26", None, "20251001T050300"),
+            ("Capacity_v1_X26_20251001T05050000.csv", Feed::Capacity, "X26", None, "20251001T050500"),
             ("Demographics_v1_X26_20251001T05040000.Parquet", Feed::Demographics, "X26", None, "20251001T050400"),
             (
                 "FLU_Vaccinations_v5_YGM41_20250730T12000001.csv",

@@ -6,6 +6,7 @@
 
 mod acknowledge;
 pub mod bookings;
+mod capacity;
 pub mod chunk;
 pub mod cleansing;
 pub mod cohorts;
@@ -149,7 +150,11 @@ async fn answer(service: &Service, file: &FeedFile, job: &ChunkJob) -> Result<Ch
     let chunk: Chunk = service.objects.read_json(Bucket::Work, &job.object).await?;
     let context = context(service, file, &chunk.order).await?;
     let store_failed = |source| IngestError::Store { file: file.name.clone(), chunk: job.chunk, source };
-    let result = apply_chunk(&service.store, &context, job.chunk, &chunk).await.map_err(store_failed)?;
+    let result = if context.feed == feed::Feed::Capacity {
+        capacity::keep(service, &context, job.chunk, &chunk).await?
+    } else {
+        apply_chunk(&service.store, &context, job.chunk, &chunk).await.map_err(store_failed)?
+    };
     let key = result_key(&file.name, job.chunk);
     let bytes = serde_json::to_vec(&result)?;
     if service.objects.create(Bucket::Work, &key, bytes, "application/json").await? {

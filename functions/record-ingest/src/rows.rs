@@ -160,6 +160,8 @@ pub fn read(context: &Context, row: u64, values: &[String]) -> Result<Prepared, 
             (local_id(&COHORT_LIST, values, "RECORD_TYPE", row), lists::read_member(values, today, list, &source))
         }
         (Feed::Details, _) => (local_id(&DETAILS, values, "FIELD", row), details::read(values, today, &source)),
+        // Capacity is about nobody and changes nobody: its chunks are kept before this is asked.
+        (Feed::Capacity, _) => return Err(refused_as(row, "capacity is about no person")),
         (Feed::Bookings, _) => {
             (local_id(&BOOKINGS, values, "BOOKING_REFERENCE_NUMBER", row), bookings::read(values, today, source))
         }
@@ -168,6 +170,10 @@ pub fn read(context: &Context, row: u64, values: &[String]) -> Result<Prepared, 
         Ok((number, change)) => Ok(Prepared { row, local_id, number: Some(number), change, identifier: None }),
         Err(errors) => Err(refused(row, local_id, &errors)),
     }
+}
+
+fn refused_as(row: u64, why: &str) -> RowFailure {
+    RowFailure { row, local_id: String::new(), diagnostics: why.to_owned() }
 }
 
 fn refused(row: u64, local_id: String, errors: &RowErrors) -> RowFailure {

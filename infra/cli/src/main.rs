@@ -10,6 +10,7 @@ mod preview;
 mod reply;
 mod token;
 mod wave;
+mod wave_plan;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ enum Command {
     Letter(letter::Args),
     /// Show the records that wait to be matched, decide about one, or take a decision back
     Matching(matching::Args),
+    /// Plan how many people a wave invites, where and when, and what limits it
+    WavePlan(wave_plan::Args),
     /// Show a wave, and review, approve, release, pause, resume, stop or close it
     Wave(wave::Args),
     /// Print the link by which the public answers a message of the local stack
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Command::Audit(args) => audit::run(&args),
         Command::Letter(args) => letter::run(&args),
         Command::Matching(args) => matching::run(&args),
+        Command::WavePlan(args) => wave_plan::run(&args),
         Command::Wave(args) => wave::run(&args),
         Command::Reply(args) => reply::run(&args),
         Command::Token(args) => token::run(&args),

@@ -6,6 +6,7 @@
 mod claim;
 mod failure;
 mod holds;
+pub mod plan_count;
 mod rules;
 
 pub use claim::{Claim, Claimant, Fence, already_written, claim, claim_letter, conclude, stop_reason, withdraw};

@@ -39,6 +39,17 @@ pub struct PreviewJob {
     pub part: u32,
 }
 
+/// For `cohort-selection`: one snapshot part, counted for a wave's plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanJob {
+    /// Campaign.
+    pub campaign: String,
+    /// Draft of the plan.
+    pub plan: String,
+    /// Part number, from 0.
+    pub part: u32,
+}
+
 impl PreviewJob {
     /// Object in the work bucket that holds what was found.
     #[must_use]
@@ -76,6 +87,8 @@ pub enum SelectionJob {
     Wave(PartJob),
     /// One part of a preview: it names the draft.
     Preview(PreviewJob),
+    /// One part of a plan: it names the plan.
+    Plan(PlanJob),
     /// One part of what is kept for the waves to come: it names the version and the day.
     Keep(KeepJob),
 }

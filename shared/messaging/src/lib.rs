@@ -6,6 +6,6 @@ mod jobs;
 mod objects;
 mod queues;
 
-pub use jobs::{ChunkJob, ClaimJob, IssueJob, KeepJob, LetterJob, PartJob, PreviewJob, SelectionJob, SmsJob};
+pub use jobs::{ChunkJob, ClaimJob, IssueJob, KeepJob, LetterJob, PartJob, PlanJob, PreviewJob, SelectionJob, SmsJob};
 pub use objects::{Bucket, Buckets, ObjectError, Objects, SENDER_MAILBOX};
 pub use queues::{Depth, MessagingError, Queue, Queues, handle_each, handle_together};

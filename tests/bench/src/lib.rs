@@ -14,6 +14,7 @@ pub mod report;
 mod rules;
 pub mod stack;
 pub mod texts;
+mod waves;
 
 use anyhow::Result;
 
@@ -55,6 +56,11 @@ pub const BENCHES: &[Bench] = &[
         name: "reselect",
         about: "selecting again after a day on which 1 % of people changed, against selecting all",
         run: cohort::reselect::run,
+    },
+    Bench {
+        name: "waves",
+        about: "a week's plan for 60 million candidates; ten weeks of invitations against three simpler policies",
+        run: waves::run,
     },
     Bench {
         name: "letters",

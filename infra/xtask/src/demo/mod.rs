@@ -19,6 +19,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use ims_planning::AREAS_KEY;
 use ims_testkit::population::{self, Geography, Phase, Settings};
 use jiff::{
     Span,
@@ -248,6 +249,9 @@ pub async fn load_people(endpoints: &Endpoints, people: u64, seed: u64, local_di
         let taken = running.drop_file(&file.path).await?;
         step(format!("{}: {} rows accepted, {} refused", taken.name, taken.accepted, taken.rejected));
     }
+    let capacity = population::write_capacity(&settings, &geography, &local_dir.join("feeds"), FIRST_DAY)?;
+    running.drop_file(&capacity).await?;
+    running.put("work", AREAS_KEY, population::areas(&geography).into_bytes()).await?;
     running.drain().await?;
     let merged = running.invoke("snapshot-export", &json!({"action": "merge", "settle": true})).await?;
     step(format!("{} people are loaded", merged["people"]));

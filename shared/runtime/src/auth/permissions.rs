@@ -214,8 +214,8 @@ mod tests {
     fn what_the_file_grants_is_known() {
         let all = Permissions::built_in(true).unwrap();
         for (what, _) in all.grants.values().flatten() {
-            let is_feed =
-                ["*", "BOOKINGS", "DEMOGRAPHICS", "COHORTS", "DETAILS", "ELIGIBILITY"].contains(&what.as_str());
+            let is_feed = ["*", "BOOKINGS", "CAPACITY", "DEMOGRAPHICS", "COHORTS", "DETAILS", "ELIGIBILITY"]
+                .contains(&what.as_str());
             assert!(is_feed || what.parse::<VaccineType>().is_ok(), "{what}");
         }
         assert!(all.allows("Postman_Auth", "MENB", 'S'));

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use jiff::civil::Date;
 
 pub mod behaviour;
+mod capacity;
 mod columns;
 mod daily;
 mod draw;
@@ -24,6 +25,7 @@ mod person;
 #[cfg(test)]
 mod tests;
 
+pub use capacity::{areas, write_capacity};
 pub use columns::{BOOKINGS, COHORTS, DEMOGRAPHICS, UNIQUE_ID_URI, VACCINATIONS};
 pub use daily::{write_bookings, write_memberships, write_vaccinations};
 pub use england::EthnicGroup;
