@@ -55,6 +55,11 @@ impl Desk<'_> {
         let campaign = &self.wave.campaign;
         let held = self.store.invitation(id, campaign, dose).await?;
         if let Some(held) = &held
+            && !held.decisions.iter().any(|decision| decision.step == Step::Invite)
+        {
+            return self.note_carried(held).await;
+        }
+        if let Some(held) = &held
             && (held.state != InvitationState::Suppressed || held.wave == self.wave.wave)
         {
             return still_queued(self.store, held).await;
@@ -87,6 +92,31 @@ impl Desk<'_> {
         }
         transaction.commit().await?;
         Ok(text)
+    }
+
+    /// Notes of an invitation that goes on from a number that this person's superseded that the wave reached the person
+    /// too: the invitation itself went out under that number.
+    async fn note_carried(&self, held: &Invitation) -> Result<Option<MessageId>, IssueError> {
+        let mut noted = Invitation { version: held.version + 1, ..held.clone() };
+        noted.decisions.push(Decision {
+            wave: self.wave.wave.clone(),
+            on: self.today,
+            step: Step::Invite,
+            definition: self.wave.definition,
+            person_version: 0,
+            cohort: held.cohort.clone(),
+            reason: Some(Reason::AlreadyWritten),
+            explanation: "invited under a number that this one superseded".to_owned(),
+        });
+        let purpose = format!("{}/{} dose {}, invited before", held.campaign, self.wave.wave, held.dose);
+        self.store
+            .transaction()
+            .check_released(&held.campaign, &self.wave.wave, keys::shard(held.person))
+            .write_invitation(&noted, held.version)?
+            .audit(&decision(purpose).about(held.person))?
+            .commit()
+            .await?;
+        still_queued(self.store, &noted).await
     }
 
     fn invitation(

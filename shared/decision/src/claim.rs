@@ -392,7 +392,9 @@ fn end(
         dose: invitation.dose,
         due,
     });
-    let state = if step == Step::Invite { InvitationState::Suppressed } else { InvitationState::Closed };
+    // Where the invitation itself never left, a later wave may decide again, whatever becomes of its reminder.
+    let is_suppressed = step == Step::Invite || invitation.state == InvitationState::Suppressed;
+    let state = if is_suppressed { InvitationState::Suppressed } else { InvitationState::Closed };
     let mut ended = Invitation {
         state,
         reason: Some(reason),

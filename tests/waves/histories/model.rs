@@ -182,7 +182,8 @@ impl Model {
             Text::Queued if self.stands_against(person) || self.already(person, step) => {
                 let one = &mut self.people[person];
                 (one.texts[step], one.next) = (Some(Text::Withdrawn), Next::Nothing);
-                one.stands = if step == 0 { Stands::Suppressed } else { Stands::Closed };
+                let is_suppressed = step == 0 || one.stands == Stands::Suppressed;
+                one.stands = if is_suppressed { Stands::Suppressed } else { Stands::Closed };
             }
             Text::Queued if self.people[person].held => {}
             Text::Queued => {

@@ -70,7 +70,7 @@ pub async fn agrees(history: &[Act]) -> Result<(), String> {
         world.act(&mut model, &Act::Due).await?;
     }
     world.compare(&model).await.map_err(|error| format!("at the end: {error}"))?;
-    world.account(&model)
+    world.account(&model).await
 }
 
 impl World {
@@ -380,17 +380,21 @@ impl World {
         Ok(())
     }
 
-    /// Everybody who was selected is sent to or suppressed, and nobody is both or neither.
-    fn account(&self, model: &Model) -> Result<(), String> {
+    /// Everybody who was selected was written to, or nothing went out for a reason that stands last; nobody is neither, and
+    /// whoever the invitation went out to is not both.
+    async fn account(&self, model: &Model) -> Result<(), String> {
         let twice = model.twice();
         if !twice.is_empty() {
             return Err(format!("written to twice: {twice:?}"));
         }
         for (person, one) in model.people.iter().enumerate() {
-            let sent = one.taken[0] > 0;
-            let suppressed = one.stands == Stands::Suppressed;
-            if sent == suppressed {
-                return Err(format!("person {person} is not accounted for: {one:?}"));
+            let held = self.inner.service.store.invitation(self.ids[person], CAMPAIGN, 1).await.unwrap();
+            let decisions =
+                held.iter().flat_map(|held| &held.decisions).filter(|decision| decision.step == Step::Invite);
+            let refused = decisions.last().is_some_and(|decision| decision.reason.is_some());
+            let sent = one.taken.iter().any(|taken| *taken > 0);
+            if !(sent || refused) || (one.taken[0] > 0 && refused) {
+                return Err(format!("person {person} is not accounted for: {one:?}, {held:?}"));
             }
         }
         Ok(())
