@@ -85,7 +85,7 @@ async fn a_provider_that_is_down_is_passed_over_by_what_it_certainly_has_not() {
     assert_eq!(waiting, 5, "after five failures in a row the other provider is taken");
     let gone = held.iter().filter(|text| text.provider.as_deref() == Some("nhs-notify")).count();
     assert_eq!(gone, 7, "{held:?}");
-    let (_, held) = work(&store, vec![nhs(&second, deadline)].into_iter().chain(routes()).collect(), 12, 0).await;
+    let (_, held) = work(&store, std::iter::once(nhs(&second, deadline)).chain(routes()).collect(), 12, 0).await;
     assert!(held.iter().all(|text| text.state == MessageState::Sent), "{held:?}");
     assert_eq!(accepted(&first).await.unwrap().len(), 0);
     let second = accepted(&second).await.unwrap();
