@@ -64,7 +64,7 @@ async fn ended_at(request: u64, after: bool, mode: Option<Mode>, by_nhs_notify: 
         Arc::new(move || Timestamp::now() + SignedDuration::from_secs(ahead.load(Ordering::SeqCst)))
     };
     let process = || {
-        let deadline = Duration::from_millis(200);
+        let deadline = Duration::from_millis(300);
         let route = if by_nhs_notify { nhs(&notify, deadline) } else { govuk(&notify, deadline) };
         // Another provider that is never needed.
         let other = if by_nhs_notify { govuk(NOWHERE, deadline) } else { nhs(NOWHERE, deadline) };
@@ -73,7 +73,7 @@ async fn ended_at(request: u64, after: bool, mode: Option<Mode>, by_nhs_notify: 
     let job = || SmsJob { messages: vec![message_id(0), message_id(1)] };
     let first = process();
     let ran = fuse.run(sms_dispatch::dispatch(&guarded, &first, job(), noon())).await;
-    for _ in 0..4 {
+    for _ in 0..8 {
         // SQS gives the job out again, long after.
         ahead.fetch_add(100, Ordering::SeqCst);
         let done = sms_dispatch::dispatch(&guarded, &process(), job(), noon()).await.unwrap();
@@ -93,10 +93,9 @@ async fn ended_at(request: u64, after: bool, mode: Option<Mode>, by_nhs_notify: 
     ran.is_none()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_text_leaves_once_wherever_its_sender_is_killed() {
-    let sides = [false, true].map(|after| MODES.map(|mode| [false, true].map(|nhs| (mode, after, nhs))));
-    for (mode, after, by_nhs_notify) in sides.into_iter().flatten().flatten() {
+/// Walks through all requests of the work, on both sides of each.
+async fn walk(modes: &[Option<Mode>], by_nhs_notify: bool) {
+    for (mode, after) in modes.iter().flat_map(|mode| [(*mode, false), (*mode, true)]) {
         let mut request = 1;
         while ended_at(request, after, mode, by_nhs_notify).await {
             request += 1;
@@ -105,6 +104,16 @@ async fn a_text_leaves_once_wherever_its_sender_is_killed() {
         // Two texts are read and decided on; one is claimed, sent and concluded, one withdrawn.
         assert!(request > 12, "only {request} requests were walked through");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_leaves_once_wherever_its_sender_is_killed() {
+    walk(&MODES, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_leaves_once_through_the_second_provider_too() {
+    walk(&[None, Some(Mode::TimeoutAfterAccept)], true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
