@@ -174,11 +174,12 @@ impl Model {
         }
     }
 
-    /// A text's job is delivered.
-    pub fn text(&mut self, person: usize, step: usize, crash: Crash) {
+    /// A text's job is delivered. Whoever believes for two seconds more that the wave runs may withdraw what something stands
+    /// against, as `withdrawn` tells; it sends nothing.
+    pub fn text(&mut self, person: usize, step: usize, crash: Crash, withdrawn: bool) {
         let Some(text) = self.people[person].texts[step] else { return };
         match text {
-            Text::Queued if self.wave != Wave::Released => {}
+            Text::Queued if self.wave != Wave::Released && !withdrawn => {}
             Text::Queued if self.stands_against(person) || self.already(person, step) => {
                 let one = &mut self.people[person];
                 (one.texts[step], one.next) = (Some(Text::Withdrawn), Next::Nothing);

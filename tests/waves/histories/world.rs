@@ -156,8 +156,11 @@ impl World {
             Act::Days(days) if model.day + u32::from(days) > 120 => return Ok(()),
             Act::Claim(cut) => return self.claim(model, cut).await,
             Act::Text { person, reminder, crash } => {
-                self.text(person, usize::from(reminder), crash).await?;
-                model.text(person, usize::from(reminder), crash);
+                let step = usize::from(reminder);
+                self.text(person, step, crash).await?;
+                let message = self.inner.service.store.message(self.message(person, step)).await.unwrap();
+                let withdrawn = message.is_some_and(|message| message.state == MessageState::Withdrawn);
+                model.text(person, step, crash, withdrawn);
                 return Ok(());
             }
             Act::Due => {
@@ -389,9 +392,9 @@ impl World {
         }
         for (person, one) in model.people.iter().enumerate() {
             let held = self.inner.service.store.invitation(self.ids[person], CAMPAIGN, 1).await.unwrap();
-            let decisions =
+            let mut decisions =
                 held.iter().flat_map(|held| &held.decisions).filter(|decision| decision.step == Step::Invite);
-            let refused = decisions.last().is_some_and(|decision| decision.reason.is_some());
+            let refused = decisions.next_back().is_some_and(|decision| decision.reason.is_some());
             let sent = one.taken.iter().any(|taken| *taken > 0);
             if !(sent || refused) || (one.taken[0] > 0 && refused) {
                 return Err(format!("person {person} is not accounted for: {one:?}, {held:?}"));
