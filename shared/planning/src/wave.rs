@@ -536,7 +536,8 @@ mod tests {
                 fifth: 3,
                 on: date(2025, 10, 3),
                 invited,
-                answered: 0,
+                // As many as are expected to be known after three days.
+                answered: invited * 17 / 60,
             }],
         };
         let invited = |part: CountedPart| {
