@@ -10,6 +10,7 @@ use axum::response::Response;
 use ims_contact::sms::{self, Encoding, Segments};
 use ims_contact::template::{Fields, Rendered, Template, TemplateSet, plain_words};
 use ims_domain::contact::Channel;
+use ims_domain::letter::Language;
 use jiff::Timestamp;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -218,7 +219,8 @@ fn parts(record: &CampaignRecord, delivery: &Delivery, templates: &TemplateSet) 
     let rows: Vec<Line> = sums
         .iter()
         .map(|((step, channel), messages)| {
-            let template = templates.all().iter().find(|template| {
+            let mut in_english = templates.all().iter().filter(|template| template.language == Language::English);
+            let template = in_english.find(|template| {
                 (template.programme, template.step.name(), template.channel.name()) == (programme, *step, *channel)
             });
             let of_one = template.filter(|template| template.channel == Channel::Sms);
@@ -242,7 +244,7 @@ fn list(console: &Console, templates: &TemplateSet) -> Markup {
             table class="nhsuk-table" {
                 caption class="nhsuk-table__caption nhsuk-u-visually-hidden" { "Templates" }
                 thead class="nhsuk-table__head" {
-                    tr { @for title in ["Template", "Version", "Programme", "Step", "Channel", "Size"] { th scope="col" { (title) } } }
+                    tr { @for title in ["Template", "Version", "Programme", "Step", "Channel", "Language", "Reviewed", "Size"] { th scope="col" { (title) } } }
                 }
                 tbody class="nhsuk-table__body" {
                     @for template in templates.all() {
@@ -254,6 +256,8 @@ fn list(console: &Console, templates: &TemplateSet) -> Markup {
                             td class="nhsuk-table__cell" { (plain_words(template.programme)) }
                             td class="nhsuk-table__cell" { (template.step.name()) }
                             td class="nhsuk-table__cell" { (channel_word(template.channel.name())) }
+                            td class="nhsuk-table__cell" { (template.language.code()) }
+                            td class="nhsuk-table__cell" { @if template.reviewed { "yes" } @else { "no: sent in a sandbox alone" } }
                             td class="nhsuk-table__cell" { (example(template, false).map_or_else(|error| error, |rendered| size(template, &rendered))) }
                         }
                     }
@@ -319,8 +323,10 @@ fn preview(console: &Console, name: &str) -> Result<Markup, Problem> {
                 Ok(rendered) => {
                     div class="nhsuk-inset-text" {
                         span class="nhsuk-u-visually-hidden" { "Message: " }
+                        div lang=(template.language.code()) dir=[template.language.is_right_to_left().then_some("rtl")] {
                         @if let Some(heading) = &rendered.heading { p { strong { (heading) } } }
                         @for paragraph in &rendered.paragraphs { p { @for line in paragraph.lines() { (line) br; } } }
+                        }
                     }
                     p class="nhsuk-body-s" { (size(template, &rendered)) }
                 }

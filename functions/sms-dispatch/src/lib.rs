@@ -52,7 +52,7 @@ pub enum DispatchError {
     #[error("the answer cannot be written: {0}")]
     Answer(#[from] serde_json::Error),
     /// No template for a programme and step.
-    #[error("there is no text template for {programme} {step}")]
+    #[error("there is no reviewed text template for {programme} {step}")]
     NoTemplate {
         /// Programme.
         programme: String,

@@ -2,11 +2,11 @@
 
 use ims_contact::phone::UkMobile;
 use ims_contact::provider::{SendError, Text};
-use ims_contact::template::{Fields, plain_words};
+use ims_contact::template::{Fields, Template, plain_words};
 use ims_decision::{Claim, Claimant, DecisionError, TextFailure, claim, conclude, fail_text};
 use ims_domain::clock::london_date;
-use ims_domain::contact::Channel;
 use ims_domain::invitation::{Message, MessageState};
+use ims_domain::letter::Language;
 use ims_domain::reach::NumberFault;
 use ims_domain::{MessageId, Person};
 use ims_store::{Store, until_it_holds};
@@ -60,6 +60,10 @@ pub(crate) async fn send(
             MessageState::Sending => {}
             _ => return Ok(None),
         }
+    }
+    // Nothing is claimed for which there are no words.
+    if let Some(held) = &held {
+        wording(dispatcher, held, Language::English)?;
     }
     let Some(route) = chosen(store, dispatcher, held.as_ref()).await? else {
         tracing::error!(message = %id, "the provider that the text was claimed for is not configured");
@@ -260,9 +264,20 @@ async fn wait_or_park(store: &Store, dispatcher: &Dispatcher, message: &Message)
     Ok(Some(u32::try_from(dispatcher.fence.0.as_secs()).unwrap_or(u32::MAX)))
 }
 
-fn render(dispatcher: &Dispatcher, message: &Message, person: &Person) -> Result<(Uuid, String), DispatchError> {
+/// The wording of a text in a language, as far as there is one that may be sent.
+fn wording<'a>(
+    dispatcher: &'a Dispatcher,
+    message: &Message,
+    language: Language,
+) -> Result<&'a Template, DispatchError> {
     let missing = || DispatchError::NoTemplate { programme: message.programme.to_string(), step: message.step.name() };
-    let template = dispatcher.templates.find(message.programme, message.step, Channel::Sms).ok_or_else(missing)?;
+    let found = dispatcher.templates.text(message.programme, message.step, language, dispatcher.unreviewed);
+    found.ok_or_else(missing)
+}
+
+fn render(dispatcher: &Dispatcher, message: &Message, person: &Person) -> Result<(Uuid, String), DispatchError> {
+    let language = Language::preferred(&person.demographics.language);
+    let template = wording(dispatcher, message, language)?;
     let fields = Fields {
         greeting_name: person.demographics.given_name.clone(),
         to_parent: false,

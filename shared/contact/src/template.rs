@@ -410,6 +410,16 @@ impl TemplateSet {
             .find_map(|(language, format)| self.latest(programme, step, Channel::Letter, language, format, unreviewed))
     }
 
+    /// The wording of a text in the language wished, else in English. Wordings that nobody has reviewed are left out,
+    /// unless `unreviewed` are wanted, too.
+    #[must_use]
+    pub fn text(&self, programme: VaccineType, step: Step, language: Language, unreviewed: bool) -> Option<&Template> {
+        let places = [language, Language::English].into_iter();
+        places
+            .filter_map(|language| self.latest(programme, step, Channel::Sms, language, Format::Standard, unreviewed))
+            .next()
+    }
+
     fn latest(
         &self,
         programme: VaccineType,
@@ -551,6 +561,35 @@ mod tests {
         let set = TemplateSet { templates: vec![english.clone(), welsh.clone()] };
         let find = |unreviewed| set.letter(programme, step, Language::Welsh, Format::Standard, unreviewed);
         assert_eq!((find(false), find(true)), (Some(&english), Some(&welsh)));
+    }
+
+    #[test]
+    fn a_text_comes_in_the_language_wished_and_is_sized_by_its_alphabet() {
+        let set = TemplateSet::embedded().unwrap();
+        for programme in ["FLU", "COVID", "MMR"] {
+            for step in [Step::Invite, Step::Reminder] {
+                for (language, encoding) in [
+                    (Language::English, sms::Encoding::Gsm7),
+                    (Language::Welsh, sms::Encoding::Gsm7),
+                    (Language::Arabic, sms::Encoding::Ucs2),
+                ] {
+                    let template = set.text(programme.parse().unwrap(), step, language, true).unwrap();
+                    assert_eq!((template.language, template.check()), (language, vec![]), "{programme} {step:?}");
+                    let text = template.render(&fields()).unwrap().text();
+                    assert!(
+                        text.contains("Amina Khan") && text.contains("nhs.uk/book-flu") && text.contains("119"),
+                        "{text}"
+                    );
+                    let size = sms::segments(&text);
+                    assert!(size.encoding == encoding && size.parts <= 4, "{}: {size:?}", template.name);
+                }
+            }
+        }
+        assert_eq!(
+            set.text("FLU".parse().unwrap(), Step::Invite, Language::Welsh, false),
+            None,
+            "none is reviewed yet"
+        );
     }
 
     #[test]
