@@ -93,9 +93,11 @@ async fn ended_at(request: u64, after: bool, mode: Option<Mode>, by_nhs_notify: 
     ran.is_none()
 }
 
-/// Walks through all requests of the work, on both sides of each.
+/// Walks through all requests of the work: before each, and, where Notify does not fail, after each too. What is left behind
+/// after one request is what is left before the next.
 async fn walk(modes: &[Option<Mode>], by_nhs_notify: bool) {
-    for (mode, after) in modes.iter().flat_map(|mode| [(*mode, false), (*mode, true)]) {
+    let sides = modes.iter().map(|mode| (*mode, false)).chain([(None, true)]);
+    for (mode, after) in sides {
         let mut request = 1;
         while ended_at(request, after, mode, by_nhs_notify).await {
             request += 1;
