@@ -76,7 +76,9 @@ async fn in_snapshot(stack: &Stack, campaign: &str) -> BTreeSet<String> {
 /// References in the print batches.
 async fn printed(stack: &Stack) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for key in stack.running.keys("print").await.unwrap().iter().filter(|key| key.starts_with("batches/") && key.ends_with(".json")) {
+    let mut keys = stack.running.keys("print").await.unwrap();
+    keys.retain(|key| key.starts_with("batches/") && key.ends_with(".json"));
+    for key in &keys {
         let batch: Value = serde_json::from_slice(&stack.running.get("print", key).await.unwrap()).unwrap();
         let letters = batch["letters"].as_array().expect("letters");
         found.extend(letters.iter().filter_map(|letter| letter["reference"].as_str().map(str::to_owned)));
