@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 
 /// First of the people of these tests: none of another test's.
 const PEOPLE: u64 = 12_000;
+/// Where they live.
+const MSOA: &str = "E02999901";
 
 /// A number that no other run uses.
 fn number(stack: &Stack, place: u64) -> String {
@@ -26,7 +28,7 @@ fn number(stack: &Stack, place: u64) -> String {
 
 async fn named(stack: &Stack, place: u64, number: &str) {
     // Nobody whom an earlier run left behind is written to: the person is of this run alone.
-    let row = demographics(&[("NHS_NUMBER", number), ("MOBILE_NUMBER", "07700900199")]);
+    let row = demographics(&[("NHS_NUMBER", number), ("MOBILE_NUMBER", "07700900199"), ("MSOA", MSOA)]);
     let file = stack
         .drop_file(&format!("Demographics_v1_X26_{}.csv", stack.stamp(place)), demographics_file(&[row]))
         .await
@@ -55,7 +57,7 @@ async fn vaccinated(stack: &Stack, place: u64, changes: &[(&str, &str)]) -> (Val
 
 /// Runs a campaign of its own up to the invitations; what was decided about a person, where anything was.
 async fn invited(stack: &Stack, name: &str, person: PersonId) -> Option<(InvitationState, Option<Reason>)> {
-    let (campaign, rules, plan) = stack.campaign(name).unwrap();
+    let (campaign, rules, plan) = stack.campaign_of(name, MSOA).unwrap();
     let planning = async |request: Value| stack.running.invoke("wave-planning", &request).await.unwrap();
     stack.running.invoke("snapshot-export", &json!({"action": "merge", "settle": true})).await.unwrap();
     planning(json!({"action": "define", "rules": rules, "plan": plan})).await;

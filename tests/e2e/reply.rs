@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 
 /// The person of this test: none of another test's.
 const PERSON: u64 = 79_000;
+/// Where they live.
+const MSOA: &str = "E02999902";
 
 /// The public's pages.
 struct Pages {
@@ -67,12 +69,13 @@ async fn an_answer_by_link_stops_the_text_that_is_on_its_way() {
         ("SERIAL_CHANGE_NUMBER", &serial),
         ("MOBILE_NUMBER", "07700900145"),
         ("DATE_OF_BIRTH", "19500327"),
+        ("MSOA", MSOA),
     ]);
     let name = format!("Demographics_v1_X26_{}.csv", stack.stamp(81));
     stack.drop_file(&name, demographics_file(&[row])).await.unwrap();
     stack.running.drain().await.unwrap();
     stack.running.invoke("snapshot-export", &json!({"action": "merge", "settle": true})).await.unwrap();
-    let (campaign, rules, plan) = stack.campaign("reply").unwrap();
+    let (campaign, rules, plan) = stack.campaign_of("reply", MSOA).unwrap();
     let planning = async |request: Value| stack.running.invoke("wave-planning", &request).await.unwrap();
     planning(json!({"action": "define", "rules": rules, "plan": plan})).await;
     planning(json!({"action": "plan", "campaign": campaign, "wave": "w1"})).await;
@@ -84,7 +87,7 @@ async fn an_answer_by_link_stops_the_text_that_is_on_its_way() {
     }
     // Notify takes nothing, so that the text has been claimed, and waits.
     stack.notify("_failures", Some(&json!([{"mode": "status_500"}]))).await.unwrap();
-    planning(json!({"action": "release", "campaign": campaign, "wave": "w1"})).await;
+    stack.running.release(&campaign, "w1").await.unwrap();
     let number: NhsNumber = number.parse().unwrap();
     let person = stack.running.store.person_by_nhs_number(number).await.unwrap().expect("a person");
     let id = MessageId::of(person, &campaign, 1, "invite", Channel::Sms.name());

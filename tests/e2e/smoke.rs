@@ -27,6 +27,8 @@ use serde_json::{Value, json};
 
 /// First of the people of this test: none of another test's. The first two have mobile telephones, the third has none.
 const PEOPLE: u64 = 17_200;
+/// Where they live.
+const MSOA: &str = "E02999903";
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A file of three people, some of whom can be written to by text.
@@ -34,7 +36,13 @@ fn file(stack: &Stack) -> Vec<u8> {
     let row = |place: u64| {
         let (number, serial) = (nhs_number(PEOPLE + place), (2 * stack.run).to_string());
         let mobile = if place < 2 { format!("07700900{:03}", 520 + place) } else { String::new() };
-        demographics(&[("NHS_NUMBER", number.as_str()), ("MOBILE_NUMBER", &mobile), ("SERIAL_CHANGE_NUMBER", &serial)])
+        let changes = [
+            ("NHS_NUMBER", number.as_str()),
+            ("MOBILE_NUMBER", &mobile),
+            ("SERIAL_CHANGE_NUMBER", &serial),
+            ("MSOA", MSOA),
+        ];
+        demographics(&changes)
     };
     demographics_file(&(0..3).map(row).collect::<Vec<_>>())
 }
@@ -99,10 +107,11 @@ async fn a_file_becomes_texts_and_a_letter_and_all_is_in_the_snapshot() {
     let name = format!("Demographics_v1_X26_{}.csv", stack.stamp(52));
     let dropped = stack.drop_file(&name, file(&stack)).await.unwrap();
     assert_eq!((dropped.state, dropped.rejected), (FeedFileState::Processed, 0), "{dropped:?}");
-    assert_eq!(stack.acks(&format!("forwardedFile/{}", name.trim_end_matches(".csv")), 1).await.unwrap().len(), 1);
+    let acks = stack.acks(&format!("forwardedFile/{}", name.trim_end_matches(".csv")), 2).await.unwrap();
+    assert_eq!(acks.len(), 2, "CSV and JSON: {acks:?}");
     invoke("snapshot-export", json!({"action": "merge", "settle": true})).await;
 
-    let (campaign, rules, plan) = stack.campaign("smoke").unwrap();
+    let (campaign, rules, plan) = stack.campaign_of("smoke", MSOA).unwrap();
     invoke("wave-planning", json!({"action": "define", "rules": rules, "plan": plan})).await;
     invoke("wave-planning", json!({"action": "plan", "campaign": campaign, "wave": "w1"})).await;
     let begun = Instant::now();

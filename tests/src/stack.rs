@@ -138,6 +138,25 @@ impl Stack {
         Ok((campaign, rules, plan))
     }
 
+    /// As [`Self::campaign`], for those alone who live in a middle layer area: all of them are in a wave's canary, however many
+    /// people other tests have made.
+    ///
+    /// # Errors
+    /// As [`Self::campaign`].
+    pub fn campaign_of(&self, name: &str, msoa: &str) -> Result<(String, Value, Value)> {
+        let (campaign, mut rules, plan) = self.campaign(name)?;
+        let filters = rules["CampaignConfig"]["Iterations"][0]["IterationRules"].as_array_mut();
+        let filters = filters.context("the campaign has rules")?;
+        for (cohort, priority) in [("flu_65_plus", 105), ("at_risk", 115)] {
+            filters.push(json!({
+                "Type": "F", "Name": "Not of this test", "Description": "Lives elsewhere", "Priority": priority,
+                "AttributeLevel": "PERSON", "AttributeName": "MSOA", "CohortLabel": cohort, "Operator": "!=",
+                "Comparator": format!("{msoa}[[NVL:elsewhere]]"),
+            }));
+        }
+        Ok((campaign, rules, plan))
+    }
+
     /// From now on the emulator keeps every message that is sent to SQS twice, or no longer does.
     ///
     /// # Errors
