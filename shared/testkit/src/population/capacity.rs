@@ -24,7 +24,8 @@ fn writer(path: &Path) -> Result<csv::Writer<std::fs::File>, PopulationError> {
 }
 
 /// Writes four weeks of capacity from a day on into a folder: two sessions on weekdays, one on Saturdays, for each site and
-/// vaccine. About one person in a hundred finds an appointment on a weekday.
+/// vaccine. About one person in a hundred finds an appointment on a weekday; where people are few, every session has one all the
+/// same, so that there is something to plan with.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -38,7 +39,8 @@ pub fn write_capacity(
     let failed = |source| PopulationError::Csv { path: path.clone(), source };
     let mut out = writer(&path)?;
     out.write_record(CAPACITY).map_err(failed)?;
-    let usual = settings.people as f64 * A_DAY / geography.sites.len() as f64 / SESSIONS.len() as f64;
+    let of_all = settings.people as f64 * A_DAY / geography.sites.len() as f64;
+    let usual = (of_all / SESSIONS.len() as f64).max(1.0);
     for (place, site) in geography.sites.iter().enumerate() {
         let mut draw = Draw::new(settings.seed, "capacity", place as u64);
         for day in (0..DAYS).filter_map(|day| from.checked_add(Span::new().days(day)).ok()) {
