@@ -6,7 +6,9 @@ use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=templates");
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+    println!("cargo::rerun-if-env-changed=CARGO_MANIFEST_DIR");
+    let variable = |name| env::var_os(name).ok_or_else(|| io::Error::other(format!("{name} is not set")));
+    let folder = Path::new(&variable("CARGO_MANIFEST_DIR")?).join("templates");
     let mut files: Vec<PathBuf> =
         fs::read_dir(&folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
     files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
@@ -14,9 +16,10 @@ fn main() -> io::Result<()> {
     let mut list = String::from("&[\n");
     for path in files {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        writeln!(list, "    ({name:?}, include_str!({path:?})),").map_err(io::Error::other)?;
+        // By the folder of whoever compiles: a target directory may serve several checkouts.
+        let path = format!("concat!(env!(\"CARGO_MANIFEST_DIR\"), {:?})", format!("/templates/{name}"));
+        writeln!(list, "    ({name:?}, include_str!({path})),").map_err(io::Error::other)?;
     }
     list.push_str("]\n");
-    let out = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("OUT_DIR is not set"))?;
-    fs::write(Path::new(&out).join("templates.rs"), list)
+    fs::write(Path::new(&variable("OUT_DIR")?).join("templates.rs"), list)
 }
