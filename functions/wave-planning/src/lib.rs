@@ -1,7 +1,7 @@
 //! `wave-planning`: campaigns are defined, waves planned, reviewed, approved, released, paused, stopped and closed.
 //!
 //! A wave is pinned to one snapshot manifest and one version of its campaign. Whoever asks for a change says who they are
-//! by a token that the function verifies ([`govern`]); the schedule plans what is due and releases what was approved. Every
+//! by a token that the function verifies (`govern`); the schedule plans what is due and releases what was approved. Every
 //! request may be repeated: a step that is already taken answers with the wave as it stands.
 
 mod ahead;
