@@ -44,7 +44,7 @@ fn start(binary: &Path, variables: &[(&str, &str)]) -> (Option<std::process::Exi
 fn every_function_of_a_sandbox_refuses_to_start_unless_it_stays_on_this_computer() {
     let binaries = xtask::package::build(false).unwrap();
     let functions = xtask::package::functions().unwrap();
-    assert_eq!(functions.len(), 17);
+    assert_eq!(functions.len(), 18);
     let stage = ("IMS_STAGE", "sandbox");
     let not_set = "stage 'sandbox' refuses to start: AWS_ENDPOINT_URL is not set";
     let elsewhere = "stage 'sandbox' refuses to start: AWS_ENDPOINT_URL is 'https://dynamodb.eu-west-2.amazonaws.com', \
