@@ -94,6 +94,10 @@ impl Store {
             let version = held.get(&id).map_or(0, |held| held.version);
             let given = changed.iter().any(|(before, _)| before.person.id == id);
             if !given && held.get(&id) == Some(&person) {
+                // Read and not written, but part of what their own survivor is written with: that must still be so.
+                if person.survivor.is_some() {
+                    transaction = transaction.check_person(&person);
+                }
                 continue;
             }
             person.version = version + 1;
@@ -169,6 +173,9 @@ impl Transaction<'_> {
             if let Some(after) = people.get_mut(&id).filter(|after| **after != before) {
                 after.version = before.version + 1;
                 transaction = transaction.replace(Table::Person, person_item(after)?, before.version);
+            } else if before.survivor.is_some() {
+                // As in [`Store::save`].
+                transaction = transaction.check_person(&before);
             }
         }
         Ok(transaction)
