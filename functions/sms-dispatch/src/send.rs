@@ -3,7 +3,7 @@
 use ims_contact::phone::UkMobile;
 use ims_contact::provider::{SendError, Text};
 use ims_contact::template::{Fields, Template, plain_words};
-use ims_decision::{Claim, Claimant, DecisionError, TextFailure, claim, conclude, fail_text};
+use ims_decision::{Claim, Claimant, DecisionError, TextFailure, claim, conclude, fail_text, still_stands};
 use ims_domain::clock::london_date;
 use ims_domain::invitation::{Message, MessageState};
 use ims_domain::letter::Language;
@@ -144,9 +144,13 @@ async fn ask(
         return wait_or_park(store, dispatcher, message).await;
     };
     if route.provider.deduplicates() {
-        let (Turn::Go(turn), Some(person)) =
-            (route.pace.turn(store, &dispatcher.now).await?, store.person(message.person).await?)
-        else {
+        let person = store.person(message.person).await?;
+        let Some(person) = person else { return wait_or_park(store, dispatcher, message).await };
+        // What speaks against it now: it may have left, so it is not withdrawn; but it is not given again.
+        if !still_stands(store, &dispatcher.rules, message, &person, today).await? {
+            return wait_or_park(store, dispatcher, message).await;
+        }
+        let Turn::Go(turn) = route.pace.turn(store, &dispatcher.now).await? else {
             return wait_or_park(store, dispatcher, message).await;
         };
         turn.spend();

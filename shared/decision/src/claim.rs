@@ -332,6 +332,21 @@ pub async fn stop_reason(
     })
 }
 
+/// Whether a message that was claimed may still be given to its provider, on the person, the wave and the holds as they are
+/// now.
+///
+/// # Errors
+/// Where the store fails, or the message's campaign or wave is not there.
+pub async fn still_stands(
+    store: &Store,
+    rules: &RulesCache,
+    message: &Message,
+    person: &Person,
+    today: Date,
+) -> Result<bool, DecisionError> {
+    Ok(matches!(verdict(store, rules, message, person, today).await?, Verdict::Send(_)))
+}
+
 /// Withdraws a queued message: nothing of it left. The invitation ends with it, and where it was the invitation itself
 /// the person may be decided on again by a later wave.
 ///

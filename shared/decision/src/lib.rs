@@ -9,7 +9,9 @@ mod holds;
 pub mod plan_count;
 mod rules;
 
-pub use claim::{Claim, Claimant, Fence, already_written, claim, claim_letter, conclude, stop_reason, withdraw};
+pub use claim::{
+    Claim, Claimant, Fence, already_written, claim, claim_letter, conclude, still_stands, stop_reason, withdraw,
+};
 pub use failure::{TextFailure, fail_text, text_arrived};
 pub use holds::{held_by, supplies_of};
 pub use rules::{Decided, DecisionError, Rules, RulesCache};
